@@ -1,0 +1,150 @@
+"""Runs one room's turns: who? → speak → append, one turn at a time, until the room is silent.
+
+The invariant: whatever happens to a turn (an error, a stop, a timeout, the server's end), exactly one `Ended` with the
+words that were said is committed for it. What people say meanwhile is appended by others and heard at the next turn.
+Decides nothing itself: room.py does. Knows no socket.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from random import Random
+from time import time
+
+from chatroom import plugins
+from chatroom.errors import ChatroomError, EngineError
+from chatroom.frames import Floor
+from chatroom.likeliest import scores
+from chatroom.messages import AnyEvent, Ended, Running, Scores, Status, View
+from chatroom.room import Turn
+from chatroom.speaking import Speaking, Stage
+from chatroom.turns.base import Policy, pending
+
+log = logging.getLogger(__name__)
+
+
+class Conductor:
+    """The one task that lets roles speak in a room.
+
+    Args:
+        stage: The room and all that its turns need.
+        policy: Name of the turn policy.
+        seed: Makes choices repeatable: the same seed and log, the same speakers.
+        commit: Appends an event, folds it into the room and publishes it.
+    """
+
+    def __init__(
+        self, stage: Stage, *, policy: str, seed: str, commit: Callable[[AnyEvent], Awaitable[object]]
+    ) -> None:
+        self.busy = False
+        """Whether somebody speaks or may be about to."""
+        self._stage, self._room, self._seed, self._commit = stage, stage.room, seed, commit
+        self._policy: Policy = plugins.load("chatroom.turns", policy).Policy()
+        self._without_scores: Policy = plugins.load("chatroom.turns", "lively").Policy()
+        self._bias: dict[str, float] = {}
+        self._woken = asyncio.Event()
+        self._speaking: Speaking | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> Running | None:
+        """The turn under way, with its words so far."""
+        return self._speaking.running if self._speaking else None
+
+    def wake(self) -> None:
+        """Something happened that somebody may want to answer."""
+        self.busy = True
+        self._woken.set()
+
+    def stop(self, turn: str = "") -> bool:
+        """Ends the running turn; what was said so far is kept. False if there is none, or another one."""
+        if self.running is None or self._task is None or turn not in {"", self.running.id}:
+            return False
+        return self._task.cancel()
+
+    async def run(self) -> None:
+        """Conducts until it is cancelled."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            while (turn := await self._next()) is not None:
+                self._tell(busy=True, next=turn.role)
+                await self._speak(turn)
+            self.busy = self._woken.is_set()
+            if not self.busy:
+                self._tell(busy=False)
+
+    def _tell(self, *, busy: bool, next: str = "") -> None:
+        self._stage.publish(Floor(room=self._stage.id, seq=self._room.head, busy=busy, next=next), None)
+
+    # --- who? ---------------------------------------------------------------------------------------------------------
+
+    async def _next(self) -> Turn | None:
+        """Asks the policy and lets the room decide; again, if something was said while the engine was asked."""
+        while True:
+            head, view = self._room.head, self._room.view(self._stage.cast.seated(self._room.seats))
+            if self._room.asleep or not view.roles:
+                return None
+            known = await self._scores(view)
+            policy = self._without_scores if known is None else self._policy
+            if head == self._room.head:
+                rng = Random(f"{self._seed}:{head}")
+                return self._room.next_turn(view, policy.choose(view, known or {}, rng), rng)
+
+    async def _scores(self, view: View) -> Scores | None:
+        """Scores where the policy wants them and the answer isn't clear; None where no engine can give them."""
+        if not self._policy.needs_scores or self._room.again or pending(view):
+            return {}
+        for seat in view.roles:
+            role = self._stage.cast.role(seat.id)
+            if not self._stage.pool.engine(role).can_score:
+                continue
+            with suppress(EngineError):
+                engine, prompt = await self._stage.prompt(role)
+                if prompt.layout == "room":
+                    return await scores(engine, prompt, view, self._bias)
+        return None
+
+    # --- one turn -----------------------------------------------------------------------------------------------------
+
+    async def _speak(self, turn: Turn) -> None:
+        """Lets a role speak, and commits how it ended."""
+        self._speaking = Speaking(self._stage, turn)
+        self._task = asyncio.create_task(self._speaking.run())
+        problem: ChatroomError | None = None
+        try:
+            await self._task
+            status: Status = "complete"
+        except asyncio.CancelledError:
+            status = "interrupted" if _ending() else "stopped"
+        except ChatroomError as error:
+            status, problem = "failed", error
+        except Exception as error:
+            log.exception("a turn in %s broke", self._stage.id)
+            status, problem = "failed", EngineError(f"an unexpected {type(error).__name__}", code="internal")
+        await self._commit(self._ended(self._speaking, status, problem))
+        self._speaking = self._task = None
+        if status == "interrupted":
+            raise asyncio.CancelledError
+
+    def _ended(self, speaking: Speaking, status: Status, problem: ChatroomError | None) -> Ended:
+        turn = speaking.running
+        return Ended(
+            id=turn.id,
+            author=turn.author,
+            text=turn.text,
+            audience=turn.audience,
+            status=status,
+            seed=turn.seed,
+            hands_to=speaking.hands_to,
+            code=problem.code if problem else "",
+            error=str(problem) if problem else "",
+            at=time(),
+        )
+
+
+def _ending() -> bool:
+    """Whether this task itself is being cancelled, and not only the turn that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,208 @@
+"""What a role is asked: its hearing, its persona and a budget → Prompt. Used by serving, training and evaluation.
+
+One room, one memory: the premise and the public lines come first and are the same for every role; all that is this
+role's alone (whispers, passages, example lines, persona, cue) stands in the tail. Nothing role-specific, random or
+time-dependent enters the shared part. Pure: token counts are handed in, so the budget is exact for any tokenizer.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from chatroom.engines.base import Facts
+from chatroom.messages import Line, Message, Passage, Prompt
+from chatroom.reply import INDENT, normalise, written
+
+KEPT_AFTER_CUT = 0.6
+"""A cut leaves this share of the budget, so that the transcript then grows for a while by appending only."""
+
+Words = Mapping[str, str]
+"""The words around the content, from chatroom/words/<language>.toml."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The role that a prompt is for, as far as the prompt shows it."""
+
+    id: str
+    name: str
+    persona: str
+    words: Words
+    layout: Literal["room", "chat"] = "room"
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for every role of a room; `words` are of the room's language."""
+
+    room: str
+    premise: str
+    words: Words
+
+
+class Part(NamedTuple):
+    """A part of a tail. Parts of a lower rank are given up last."""
+
+    rank: int
+    text: str
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt before it is fitted into a budget; `texts()` must be counted first."""
+
+    prompt: Prompt
+    parts: tuple[Part, ...]
+
+    def texts(self) -> list[str]:
+        """Everything that takes room in the prompt."""
+        prompt = self.prompt
+        return [
+            prompt.premise,
+            *(line.text for line in prompt.lines),
+            *(part.text for part in self.parts),
+            prompt.start,
+        ]
+
+
+CUE, NOTE, PERSONA, PASSAGE, EXAMPLE = range(5)
+
+
+def draft(
+    asked: Asked,
+    scene: Scene,
+    heard: Sequence[Message],
+    *,
+    passages: Sequence[Passage] = (),
+    examples: Sequence[str] = (),
+    view: str = "",
+) -> Draft:
+    """Lays out everything that could be said to a role now.
+
+    Args:
+        asked: The role whose turn it is.
+        scene: The room's unchanging part.
+        heard: What this role heard, oldest first; whispers among it go to the tail.
+        passages: What it knows about the moment, best first.
+        examples: Exchanges that show its voice, best first.
+        view: Set where this role hears less than the whole public transcript: it needs a lane of its own.
+    """
+    chat = asked.layout == "chat"
+    persona = [] if chat or not asked.persona else [Part(PERSONA, asked.words["persona"].format(text=asked.persona))]
+    parts = [
+        *(Part(NOTE, note) for note in _notes(asked, heard)),
+        *(Part(PASSAGE, asked.words["passages"].format(name=asked.name, text=p.text)) for p in passages),
+        *(Part(EXAMPLE, asked.words["examples"].format(text=text)) for text in examples),
+        *persona,
+        Part(CUE, asked.words["cue"].format(name=asked.name)),
+    ]
+    prompt = Prompt(
+        view=f"{scene.room}/{view or (asked.id if chat else '')}",
+        premise="\n\n".join(filter(None, (asked.persona, scene.premise))) if chat else scene.premise,
+        lines=tuple(_line(message, asked.id, scene.words) for message in heard if message.audience is None),
+        start="" if chat else f"{asked.name}:",
+        layout=asked.layout,
+    )
+    return Draft(
+        prompt=prompt, parts=tuple(Part(rank, normalise(text).replace("\n", f"\n{INDENT}")) for rank, text in parts)
+    )
+
+
+def fit(drafted: Draft, counts: Mapping[str, int], facts: Facts) -> Prompt:
+    """Cuts a draft to the context: the transcript from the front, the tail by rank.
+
+    Args:
+        drafted: From `draft`.
+        counts: Token ids of each of its texts, as lines.
+        facts: Of the engine that will get the prompt.
+    """
+    prompt, turn = drafted.prompt, facts.turn_overhead if drafted.prompt.layout == "chat" else 0
+    fixed = facts.overhead + counts[prompt.premise] + counts[prompt.start]
+    lengths = [counts[line.text] + turn for line in prompt.lines]
+    first = first_kept(lengths, max(1, shared_budget(facts) - fixed))
+    tail = _fitting(drafted.parts, counts, tail_budget(facts))
+    return msgspec.structs.replace(prompt, lines=prompt.lines[first:], tail=tail)
+
+
+def shared_budget(facts: Facts) -> int:
+    """Positions for the shared part: the same for every role, or each change of speaker would cut anew."""
+    return facts.context - tail_budget(facts) - reply_budget(facts)
+
+
+def tail_budget(facts: Facts) -> int:
+    return facts.context // 4
+
+
+def reply_budget(facts: Facts) -> int:
+    return facts.context // 8
+
+
+def longest_line(facts: Facts) -> int:
+    """Positions that one line may take before it is shortened in prompts (never in the log)."""
+    return facts.context // 6
+
+
+def first_kept(lengths: Sequence[int], budget: int) -> int:
+    """Where the transcript begins once it is over budget: cut to a share of it, at a line's border, then append again.
+
+    A fold from the front, so the answer depends on nothing but the lengths: not on when it is asked.
+    """
+    first = total = 0
+    for last, length in enumerate(lengths):
+        total += length
+        if total > budget:
+            while first < last and total > budget * KEPT_AFTER_CUT:
+                total -= lengths[first]
+                first += 1
+    return first
+
+
+def shorten(drafted: Draft, counts: Mapping[str, int], limit: int) -> Draft:
+    """Shortens lines and parts that take more than `limit` positions, by the share that they are over."""
+
+    def short(text: str) -> str:
+        over = counts.get(text, 0) / limit
+        return text if over <= 1 else text[: max(1, int(len(text) / over * 0.9) - 4)].rstrip() + " …"
+
+    lines = tuple(
+        msgspec.structs.replace(line, text=short(line.text), said=short(line.said)) for line in drafted.prompt.lines
+    )
+    prompt = msgspec.structs.replace(drafted.prompt, premise=short(drafted.prompt.premise), lines=lines)
+    return Draft(prompt=prompt, parts=tuple(Part(part.rank, short(part.text)) for part in drafted.parts))
+
+
+def _line(message: Message, own: str, words: Words) -> Line:
+    if message.notice:
+        return Line(text=words[message.notice].format(name=message.author.name))
+    text = written(message.author.name, message.text)
+    return Line(text=text, said=normalise(message.text), own=message.author.id == own)
+
+
+def _notes(asked: Asked, heard: Sequence[Message]) -> list[str]:
+    """Whispers that the role heard, each marked with the public line it followed."""
+    notes, public = [], ""
+    for message in heard:
+        if message.audience is None:
+            public = message.text or public
+        else:
+            said = written(message.author.name, message.text)
+            notes.append(asked.words["note"].format(text=said, after=_beginning(public)))
+    return notes
+
+
+def _beginning(text: str, length: int = 40) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[:length].rstrip() + "…"
+
+
+def _fitting(parts: Sequence[Part], counts: Mapping[str, int], budget: int) -> tuple[str, ...]:
+    """Keeps parts by rank until the budget is used; notes, newest first, take at most a quarter of it."""
+    kept: set[int] = set()
+    left, notes = budget, budget // 4
+    by_rank = sorted(range(len(parts)), key=lambda i: (parts[i].rank, -i if parts[i].rank == NOTE else i))
+    for i in by_rank:
+        cost = counts[parts[i].text]
+        if cost > left or (parts[i].rank == NOTE and cost > notes):
+            continue
+        kept.add(i)
+        left -= cost
+        notes -= cost if parts[i].rank == NOTE else 0
+    return tuple(part.text for i, part in enumerate(parts) if i in kept)

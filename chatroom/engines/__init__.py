@@ -1,0 +1,1 @@
+"""WHO ANSWERS: one file or folder per engine; base.py is the contract."""

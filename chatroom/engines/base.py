@@ -1,0 +1,87 @@
+"""The contract of an engine: something that continues a prompt.
+
+A plug-in is a module with a class `Engine` that fulfils the protocol below. It knows prompts, adapters and sampling;
+it knows no room, no role and no log. One engine object serves one base (a folder or hub id); several turns may stream
+from it at the same time. It never blocks the event loop.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import ClassVar, Protocol
+
+import msgspec
+
+from chatroom.messages import Adapter, Prompt, Sampling
+
+
+class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How an engine is set up.
+
+    Args:
+        base: Folder with the base's config, tokenizer and safetensors, or a hub id.
+        context: Most positions a prompt and its reply may take; the base's own limit if that is smaller.
+        memory: Most bytes that lanes (kept transcripts) may take; the least recently used go first.
+        threads: CPU threads for one step; 0 leaves it to the library.
+        dtype: "auto", "float32", "bfloat16" or "float16".
+        device: "auto", "cpu" or "cuda".
+    """
+
+    base: str
+    context: int = 8192
+    memory: int = 1 << 30
+    threads: int = 0
+    dtype: str = "auto"
+    device: str = "auto"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a started engine says of its base.
+
+    Args:
+        context: Positions for prompt and reply together.
+        overhead: Positions that the chat template adds to a room-layout prompt.
+        turn_overhead: Most positions that one change of turn adds in the chat layout.
+        has_template: Whether the base brings a chat template with it.
+    """
+
+    context: int
+    overhead: int = 0
+    turn_overhead: int = 0
+    has_template: bool = False
+
+
+class Engine(Protocol):
+    """Every method may raise `EngineError`, and nothing else but cancellation."""
+
+    supports_adapters: ClassVar[bool]
+    can_score: ClassVar[bool]
+
+    def __init__(self, options: EngineOptions) -> None: ...
+
+    async def start(self) -> Facts:
+        """Loads the base; further calls, also concurrent ones, give the same facts. After a crash it starts anew."""
+        ...
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """Counts the token ids of each text as a line of a prompt, its end included."""
+        ...
+
+    def stream(
+        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling
+    ) -> AsyncGenerator[str, None]:
+        """Yields pieces of the reply as they come; joined, they are all of it. Closing the generator ends the turn.
+
+        At most one more piece is computed after a close.
+        """
+        ...
+
+    async def score(self, prompt: Prompt, continuations: Sequence[str]) -> list[float]:
+        """Log-probability of each text as the next words after the prompt's shared part, in base weights."""
+        ...
+
+    async def warm(self, prompt: Prompt, *, adapter: Adapter | None = None) -> None:
+        """Encodes the shared part ahead of a turn; gives way to turns that stream."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the engine and frees its memory; twice is fine."""
+        ...

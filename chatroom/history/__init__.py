@@ -1,0 +1,1 @@
+"""WHERE THE LOG LIVES: one file per store; base.py is the contract."""

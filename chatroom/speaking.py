@@ -1,0 +1,153 @@
+"""One turn: a role's prompt, its engine's stream, its words as they come.
+
+Publishes `start` with the first word and `delta`s after it, keeps the words aside for a crash, and holds the stream to
+its time limits. How the turn ends is for the conductor to say; nothing is committed here.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+
+import msgspec
+
+from chatroom.cast import Cast
+from chatroom.engine_pool import EnginePool
+from chatroom.engines.base import Engine
+from chatroom.errors import EngineError
+from chatroom.frames import Delta, ServerFrame, Start
+from chatroom.hearing import Hearing
+from chatroom.history.base import History
+from chatroom.messages import Audience, Prompt, Running
+from chatroom.reply import Reply
+from chatroom.roles import Role
+from chatroom.room import Room, Turn
+
+CHECKPOINT_SECONDS = 0.25
+"""A crash loses at most this much of a running turn's words."""
+ATTEMPTS = 2
+"""An empty reply is asked for once more, with another seed."""
+
+
+class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many turns in a row, and how long one may take in seconds: to its first piece, between pieces, in all."""
+
+    without_person: int = 4
+    first_token: float = 60
+    token_gap: float = 30
+    turn: float = 120
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """What every turn of a room needs.
+
+    Args:
+        publish: Tells a frame that is not durable to those who may hear it (None: everyone).
+    """
+
+    room: Room
+    hearing: Hearing
+    cast: Cast
+    pool: EnginePool
+    history: History
+    limits: TurnLimits
+    publish: Callable[[ServerFrame, Audience | None], None]
+
+    @property
+    def id(self) -> str:
+        """The room's id."""
+        return self.hearing.scene.room
+
+    async def prompt(self, role: Role) -> tuple[Engine, Prompt]:
+        """What a role would be asked now, and by which engine."""
+        engine, facts = await self.pool.start(role)
+        since = self.room.seated_at.get(role.id, 0)
+        return engine, await self.hearing.prompt(role, engine, facts, head=self.room.head, since=since)
+
+
+class Speaking:
+    """A turn from its choice to its last word.
+
+    Args:
+        stage: The room it happens in.
+        turn: Who speaks, and who hears it.
+    """
+
+    def __init__(self, stage: Stage, turn: Turn) -> None:
+        self.running = Running(
+            id=f"t{secrets.token_hex(8)}",
+            author=stage.room.seats[turn.role],
+            audience=turn.audience,
+            seed=secrets.randbits(31),
+        )
+        self.hands_to = ""
+        """Id of the speaker in whose name the model went on, if it did."""
+        self._stage = stage
+        self._saved = 0.0
+
+    async def run(self) -> None:
+        """Speaks until the reply is over.
+
+        Raises:
+            ChatroomError: The role's folder is broken, or its engine can't answer; `running.text` holds what was said.
+        """
+        role = self._stage.cast.role(self.running.author.id)
+        engine, prompt = await self._stage.prompt(role)
+        for attempt in range(ATTEMPTS):
+            self.running = msgspec.structs.replace(self.running, seed=self.running.seed + attempt)
+            reply = Reply(own=(role.name, *role.aliases), others=self._others(role), line_ends=prompt.layout == "room")
+            await self._stream(engine, role, prompt, reply)
+            self.hands_to = reply.hands_to
+            if reply.text or reply.hands_to:
+                return
+        raise EngineError(f"{role.name} found no words", code="empty")
+
+    def _others(self, role: Role) -> Mapping[str, str]:
+        """Names of everybody else at the table: the role speaks for none of them."""
+        room = self._stage.room
+        others = {person.name: person.id for person in room.persons.values()}
+        for seat in self._stage.cast.seated(room.seats):
+            others |= {name: seat.id for name in (seat.name, *seat.aliases) if seat.id != role.id}
+        return others
+
+    async def _stream(self, engine: Engine, role: Role, prompt: Prompt, reply: Reply) -> None:
+        """Feeds the engine's pieces to the reply until one of them ends."""
+        sampling = msgspec.structs.replace(role.sampling, seed=self.running.seed)
+        pieces = engine.stream(prompt, adapter=role.adapter, sampling=sampling)
+        try:
+            async with asyncio.timeout(self._stage.limits.turn), aclosing(pieces):
+                async for piece in _in_time(pieces, self._stage.limits):
+                    await self._tell(reply.feed(piece))
+                    if reply.over:
+                        break
+        except TimeoutError:
+            raise EngineError(f"{role.name} took too long to answer", code="timeout") from None
+        await self._tell(reply.finish())
+
+    async def _tell(self, shown: str) -> None:
+        if not shown:
+            return
+        turn, room = self.running, self._stage.id
+        if not turn.text:
+            self._publish(Start(room=room, turn=turn.id, author=turn.author, audience=turn.audience))
+        self._publish(Delta(room=room, turn=turn.id, offset=len(turn.text), text=shown))
+        self.running = msgspec.structs.replace(turn, text=turn.text + shown)
+        if (now := asyncio.get_running_loop().time()) - self._saved > CHECKPOINT_SECONDS:
+            self._saved = now
+            await self._stage.history.checkpoint(room, self.running)
+
+    def _publish(self, frame: ServerFrame) -> None:
+        self._stage.publish(frame, self.running.audience)
+
+
+async def _in_time(pieces: AsyncGenerator[str, None], limits: TurnLimits) -> AsyncGenerator[str, None]:
+    """Passes pieces on as long as none takes longer than it may."""
+    limit = limits.first_token
+    while True:
+        try:
+            async with asyncio.timeout(limit):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        yield piece
+        limit = limits.token_gap

@@ -1,0 +1,1 @@
+"""WHO SPEAKS NEXT: one file per policy; base.py is the contract."""

@@ -1,0 +1,8 @@
+"""The one command: python launch.py room | serve | join | role | rooms (each with --help)."""
+
+import sys
+
+from chatroom.commands.base import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
