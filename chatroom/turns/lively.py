@@ -17,6 +17,6 @@ class Policy:
             return waiting
         eager = by_talkativeness(view, rng)
         if len(since_person(view)) == 1:
-            return [*spoken_of(view), *eager]
+            return list(dict.fromkeys([*spoken_of(view), *eager]))
         talkativeness = {role.id: role.talkativeness for role in view.roles}
         return [id_ for id_ in eager[:1] if rng.random() < talkativeness[id_]]
