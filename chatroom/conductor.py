@@ -66,8 +66,7 @@ class Conductor:
     async def run(self) -> None:
         """Conducts until it is cancelled."""
         while True:
-            await self._woken.wait()
-            self._woken.clear()
+            await self._rest()
             while (turn := await self._next()) is not None:
                 self._tell(busy=True, next=turn.role)
                 await self._speak(turn)
@@ -77,6 +76,27 @@ class Conductor:
 
     def _tell(self, *, busy: bool, next: str = "") -> None:
         self._stage.publish(Floor(room=self._stage.id, seq=self._room.head, busy=busy, next=next), None)
+
+    async def _rest(self) -> None:
+        """Waits until something happens; meanwhile, what was said is encoded for the next turn."""
+        warming = asyncio.create_task(self._warm())
+        try:
+            await self._woken.wait()
+        finally:
+            warming.cancel()
+        self._woken.clear()
+
+    async def _warm(self) -> None:
+        """Starts the engines of all who sit here and brings every lane up to date."""
+        lanes = set()
+        for seat in self._stage.cast.seated(self._room.seats):
+            with suppress(ChatroomError):  # it shows when a turn needs it
+                role = self._stage.cast.role(seat.id)
+                engine, prompt = await self._stage.prompt(role)
+                lane = (id(engine), prompt.view, role.adapter and not role.adapter.invocation and role.adapter.path)
+                if lane not in lanes:
+                    lanes.add(lane)
+                    await engine.warm(prompt, adapter=role.adapter)
 
     # --- who? ---------------------------------------------------------------------------------------------------------
 

@@ -5,10 +5,8 @@ acknowledge is durable. Knows no socket: it hands frames to `publish`.
 """
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from time import time
 
 from chatroom import frames
@@ -17,7 +15,7 @@ from chatroom.cast import Cast, speaker
 from chatroom.conductor import Conductor
 from chatroom.context import Scene
 from chatroom.engine_pool import EnginePool
-from chatroom.errors import ChatroomError, FolderError, RefusedError
+from chatroom.errors import FolderError, RefusedError
 from chatroom.frames import ClientFrame, Ok, RoomState, Seated, ServerFrame
 from chatroom.hearing import Hearing
 from chatroom.history.base import History
@@ -27,8 +25,6 @@ from chatroom.room import Room
 from chatroom.rooms import RoomFile
 from chatroom.speaking import Stage, TurnLimits
 from chatroom.words import words
-
-log = logging.getLogger(__name__)
 
 FIRST_PAGE = 50
 """Events that somebody who comes in is shown at once."""
@@ -67,27 +63,23 @@ class OpenRoom:
             limits=limits,
             publish=publish,
         )
-        self._tasks: list[asyncio.Task[None]] = []
         self._typed: dict[str, float] = {}
 
     async def open(self) -> None:
-        """Reads the log, seats the roles that the file names for the first time, and begins to conduct."""
+        """Reads the log, seats the roles that the file names, and begins to conduct."""
         await self._journal.open()
-        for id_ in self.file.roles:
-            if id_ not in self.room.seated_at:
-                await self._seat(id_)
+        await self._seat_all()
         self._conductor = Conductor(
             self._stage, policy=self.file.turns, seed=self._journal.epoch, commit=self._journal.commit
         )
-        self._tasks = [asyncio.create_task(self._conductor.run()), asyncio.create_task(self._start_engines())]
         if not self.room.asleep:
             self._conductor.wake()
+        self._task = asyncio.create_task(self._conductor.run())
 
     async def close(self) -> None:
         """Ends the running turn as interrupted, and everything else."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
         await self._journal.close()
         self._attendance.close()
 
@@ -95,6 +87,7 @@ class OpenRoom:
 
     async def enter(self, seat: frames.Seat, person: Speaker, subscribe: Callable[[], None]) -> RoomState:
         """Sits a person down; `subscribe` is called in the very step in which the state is taken."""
+        await self._seat_all()
         if person.id not in self.room.persons:
             await self._journal.commit(Joined(who=person, at=time()))
         recovered = seat.epoch == self._journal.epoch and seat.seq <= self._journal.last_seen(person.id)
@@ -137,7 +130,9 @@ class OpenRoom:
         return [person.id for person in self._attendance.persons]
 
     def _roster(self) -> tuple[Seated, ...]:
-        roles = [self._seated(who) for who in self.room.seats.values()]
+        broken = (id_ for id_ in self.file.roles if id_ not in self.room.seated_at)
+        waiting = [Speaker(id=id_, name=id_, kind="role") for id_ in broken]
+        roles = [self._seated(who) for who in (*self.room.seats.values(), *waiting)]
         return (*roles, *(Seated(who=person) for person in self._attendance.persons))
 
     def _seated(self, who: Speaker) -> Seated:
@@ -221,15 +216,12 @@ class OpenRoom:
 
     # --- roles --------------------------------------------------------------------------------------------------------
 
-    async def _seat(self, id: str) -> None:
-        """Gives a role of the room's file its seat; a broken one is left out until its folder is mended."""
-        try:
-            role = self._cast.role(id)
-        except FolderError as fault:
-            log.warning("%s is left out: %s", id, fault)
-            return
-        await self._journal.commit(Joined(who=speaker(role), at=time()))
-        await self._greet(id)
+    async def _seat_all(self) -> None:
+        """Gives the roles of the room's file a seat that never had one; a broken one waits until it is mended."""
+        for id_ in self.file.roles:
+            if id_ not in self.room.seated_at and not self._cast.fault(id_):
+                await self._journal.commit(Joined(who=speaker(self._cast.role(id_)), at=time()))
+                await self._greet(id_)
 
     async def _greet(self, id: str) -> None:
         role = self._cast.role(id)
@@ -238,9 +230,3 @@ class OpenRoom:
                 id=f"t{secrets.token_hex(8)}", author=speaker(role), text=role.greeting, status="complete", at=time()
             )
             await self._journal.commit(said)
-
-    async def _start_engines(self) -> None:
-        """Loads what will be needed, ahead of the first turn; a fault shows when a turn needs it."""
-        for id_ in list(self.room.seats):
-            with suppress(ChatroomError):
-                await self._pool.start(self._cast.role(id_))

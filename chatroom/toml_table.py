@@ -1,0 +1,95 @@
+"""A TOML table → a struct, with every fault named instead of the first one raised.
+
+An unknown key names the nearest known one; a faulty value leaves its field at the default, so that reading goes on and
+finds the other faults too. Knows no file and no error class of ours: settings, roles and rooms say where the table is
+from. The structs that are read here have a default for every field.
+"""
+
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+MOST_DOTS = 400
+"""In one line: the parser takes quadratic time for a dotted key, which a hostile file would use."""
+
+
+class Fault(NamedTuple):
+    """What is wrong at a dotted key, and what to do about it."""
+
+    key: str
+    problem: str
+    remedy: str
+
+
+def parse_toml(data: bytes) -> dict[str, object]:
+    """Parses UTF-8, with or without a byte order mark. Raises ValueError with a text for people."""
+    try:
+        text = data.decode("utf-8-sig")
+        if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+            raise ValueError(f"a line has more than {MOST_DOTS} dots")
+        return tomllib.loads(text)
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text; save it as UTF-8") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"it can't be read as TOML: {error}") from None
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """A remedy for a name that does not exist: the nearest one that does, or all of them."""
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known)) or 'none'}"
+
+
+def read_table(kind: type[S], table: Mapping[str, object], *, within: str = "") -> tuple[S, list[Fault]]:
+    """Reads a table into a struct.
+
+    Args:
+        kind: The struct; its field types and limits are what is checked. A field of a struct type is a table in it.
+        within: Dotted name of the table, with a dot at its end.
+    """
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for key, value in table.items():
+        if key not in fields:
+            faults.append(Fault(within + key, "unknown key", nearest(key, fields)))
+            continue
+        field = fields[key]
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct) and isinstance(value, dict):
+            values[field.name], inner = read_table(field.type, value, within=f"{within}{key}.")
+            faults += inner
+            continue
+        try:
+            values[field.name] = convert(value, field.type)
+        except ValueError as error:
+            faults.append(Fault(within + key, str(error), "correct the value"))
+    return kind(**values), faults
+
+
+def convert(value: object, kind: Any, *, strict: bool = True) -> Any:
+    """Converts one value; with `strict` false a string may stand for a number. Raises ValueError for people."""
+    if isinstance(value, float) and value != value:
+        raise ValueError("not a number")
+    try:
+        return msgspec.convert(value, kind, strict=strict, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error).replace("`", "").replace("$", "item ").replace("Expected", "expected")) from None
+
+
+def _path(kind: type, value: object) -> Any:
+    if kind is Path and isinstance(value, str | Path) and str(value) and "\0" not in str(value):
+        return Path(value)
+    raise ValueError("expected a path")
+
+
+def names_of(kind: type[msgspec.Struct]) -> Iterator[str]:
+    """The keys that a struct has."""
+    return (field.encode_name for field in msgspec.structs.fields(kind))
