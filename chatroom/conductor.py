@@ -13,7 +13,7 @@ from random import Random
 from time import time
 
 from chatroom import plugins
-from chatroom.errors import ChatroomError, EngineError
+from chatroom.errors import ChatroomError, EngineError, HistoryError
 from chatroom.frames import Floor
 from chatroom.likeliest import scores
 from chatroom.messages import AnyEvent, Ended, Running, Scores, Status, View
@@ -22,6 +22,9 @@ from chatroom.speaking import Speaking, Stage
 from chatroom.turns.base import Policy, pending
 
 log = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 1.0
+"""Between two tries to write the end of a turn."""
 
 
 class Conductor:
@@ -143,10 +146,20 @@ class Conductor:
         except Exception as error:
             log.exception("a turn in %s broke", self._stage.id)
             status, problem = "failed", EngineError(f"an unexpected {type(error).__name__}", code="internal")
-        await self._commit(self._ended(self._speaking, status, problem))
+        await self._keep(self._ended(self._speaking, status, problem))
         self._speaking = self._task = None
         if status == "interrupted":
             raise asyncio.CancelledError
+
+    async def _keep(self, ended: Ended) -> None:
+        """Commits the end of a turn, however long the disk is full: the words are not thrown away."""
+        while True:
+            try:
+                await self._commit(ended)
+                return
+            except HistoryError as error:
+                log.error("the end of a turn in %s waits to be written: %s", self._stage.id, error)
+                await asyncio.sleep(AGAIN_SECONDS)
 
     def _ended(self, speaking: Speaking, status: Status, problem: ChatroomError | None) -> Ended:
         turn = speaking.running

@@ -64,6 +64,7 @@ class OpenRoom:
             publish=publish,
         )
         self._typed: dict[str, float] = {}
+        self._seating = asyncio.Lock()
 
     async def open(self) -> None:
         """Reads the log, seats the roles that the file names, and begins to conduct."""
@@ -218,10 +219,11 @@ class OpenRoom:
 
     async def _seat_all(self) -> None:
         """Gives the roles of the room's file a seat that never had one; a broken one waits until it is mended."""
-        for id_ in self.file.roles:
-            if id_ not in self.room.seated_at and not self._cast.fault(id_):
-                await self._journal.commit(Joined(who=speaker(self._cast.role(id_)), at=time()))
-                await self._greet(id_)
+        async with self._seating:
+            for id_ in self.file.roles:
+                if id_ not in self.room.seated_at and not self._cast.fault(id_):
+                    await self._journal.commit(Joined(who=speaker(self._cast.role(id_)), at=time()))
+                    await self._greet(id_)
 
     async def _greet(self, id: str) -> None:
         role = self._cast.role(id)
