@@ -170,6 +170,7 @@ class Conductor:
             audience=turn.audience,
             status=status,
             seed=turn.seed,
+            heard=speaking.heard,
             hands_to=speaking.hands_to,
             code=problem.code if problem else "",
             error=str(problem) if problem else "",

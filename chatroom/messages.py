@@ -53,7 +53,8 @@ class Posted(Event, tag="posted", frozen=True, kw_only=True):
 class Ended(Event, tag="ended", frozen=True, kw_only=True):
     """A role's turn ended; `text` is all that was said, `error` is there when it failed.
 
-    `hands_to` is the id of the speaker in whose name the model went on, before it was cut off.
+    `heard` is the last seq that the speaker had heard: lines that came later are not answered by it. `hands_to` is the
+    id of the speaker in whose name the model went on, before it was cut off.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Ended(Event, tag="ended", frozen=True, kw_only=True):
     text: str
     status: Status
     seed: int = 0
+    heard: int = 0
     hands_to: str = ""
     code: str = ""
     error: str = ""
@@ -115,6 +117,7 @@ class Message(Noun, frozen=True, kw_only=True):
     author: Speaker
     text: str
     audience: Audience | None = None
+    heard: int = 0
     hands_to: str = ""
     notice: Literal["", "joined", "left"] = ""
 

@@ -166,7 +166,8 @@ class _Reading:
         return toml
 
     def _check_names(self, toml: RoleToml) -> None:
-        if problem := name_fault(toml.name):
+        told = any(fault.key == "name" for fault in self._faults)
+        if not told and (problem := name_fault(toml.name)):
             self._fault("name", f"the name {problem}", "give it a name that can be read and typed")
         for alias in toml.aliases:
             if problem := name_fault(alias):

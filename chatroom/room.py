@@ -52,6 +52,7 @@ class Room:
         self._transcript = Transcript()
         self._cap = cap
         self._turns = 0
+        self._asked_at = 0
         self._hushed = True
         self._failed: set[str] = set()
         self._again = ""
@@ -63,10 +64,10 @@ class Room:
         match entry.event:
             case Posted(author=author):
                 self.persons[author.id] = author
-                self._turns, self._hushed, self._again = 0, False, ""
+                self._turns, self._hushed, self._again, self._asked_at = 0, False, "", entry.seq
                 self._failed.clear()
-            case Ended(author=author, status=status):
-                self._turns += 1
+            case Ended(author=author, status=status, heard=heard):
+                self._turns += heard >= self._asked_at
                 self._hushed = self._hushed or status in {"stopped", "interrupted"}
                 self._again = ""
                 if status == "failed":

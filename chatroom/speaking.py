@@ -80,6 +80,8 @@ class Speaking:
             audience=turn.audience,
             seed=secrets.randbits(31),
         )
+        self.heard = 0
+        """The last seq that the speaker had heard."""
         self.hands_to = ""
         """Id of the speaker in whose name the model went on, if it did."""
         self._stage = stage
@@ -92,6 +94,7 @@ class Speaking:
             ChatroomError: The role's folder is broken, or its engine can't answer; `running.text` holds what was said.
         """
         role = self._stage.cast.role(self.running.author.id)
+        self.heard = self._stage.room.head
         engine, prompt = await self._stage.prompt(role)
         for attempt in range(ATTEMPTS):
             self.running = msgspec.structs.replace(self.running, seed=self.running.seed + attempt)

@@ -40,7 +40,7 @@ class Transcript:
             case Posted() as said:
                 self._add(entry.seq, said)
             case Ended() as said if said.text:
-                self._add(entry.seq, said, hands_to=said.hands_to)
+                self._add(entry.seq, said, heard=said.heard, hands_to=said.hands_to)
             case Retried(supersedes=gone):
                 self.messages = [message for message in self.messages if message.id != gone]
             case Joined(who=who, cid=cid) | Left(who=who, cid=cid) if who.kind == "role" and cid:
@@ -49,7 +49,15 @@ class Transcript:
             case _:
                 pass
 
-    def _add(self, seq: int, said: Posted | Ended, *, hands_to: str = "") -> None:
+    def _add(self, seq: int, said: Posted | Ended, *, heard: int = 0, hands_to: str = "") -> None:
         self.messages.append(
-            Message(seq=seq, id=said.id, author=said.author, text=said.text, audience=said.audience, hands_to=hands_to)
+            Message(
+                seq=seq,
+                id=said.id,
+                author=said.author,
+                text=said.text,
+                audience=said.audience,
+                heard=heard,
+                hands_to=hands_to,
+            )
         )

@@ -24,21 +24,23 @@ class Policy(Protocol):
 
 
 def since_person(view: View) -> Sequence[Message]:
-    """The last line of a person and all that was said since."""
+    """The last line of a person and all that was said by those who had heard it."""
     for i in range(len(view.messages) - 1, -1, -1):
-        if view.messages[i].author.kind == "person":
-            return view.messages[i:]
+        line = view.messages[i]
+        if line.author.kind == "person":
+            return [line, *(reply for reply in view.messages[i + 1 :] if reply.heard >= line.seq)]
     return view.messages
 
 
 def pending(view: View) -> list[str]:
-    """Ids of the roles that were spoken to since a person's last line and have not answered yet, in that order."""
-    waiting: dict[str, None] = {}
+    """Ids of the roles that were spoken to since the last silence and have not answered yet, in that order."""
+    waiting: dict[str, int] = {}
     for message in since_person(view):
-        waiting.pop(message.author.id, None)
+        if message.heard >= waiting.get(message.author.id, 0):
+            waiting.pop(message.author.id, None)
         for id_ in [*addressed(message.text, (*view.roles, *view.persons)), *filter(None, [message.hands_to])]:
             if id_ != message.author.id:
-                waiting[id_] = None
+                waiting.setdefault(id_, message.seq)
     able = {role.id for role in view.roles}
     return [id_ for id_ in waiting if id_ in able]
 

@@ -301,3 +301,17 @@ async def test_floor_tells_who_thinks(tmp_path: Path) -> None:
         await at.say(ann, "Mara?")
         floors = [(f.busy, f.next) for f, _ in at.told if isinstance(f, Floor)]
         assert floors == [(True, "mara"), (False, "")]
+
+
+async def test_a_line_said_during_a_turn_is_owed_an_answer(tmp_path: Path) -> None:
+    gate = Gate()
+    async with table(tmp_path) as at:
+        ann = await at.enter("Ann")
+        at.script(Reply(text=" To the first.", gate=gate, after=1), " To the second.")
+        await at.manager.receive(Say(cid="a", room="inn", text="First."), ann)
+        await gate.reached.wait()
+        second = await at.manager.receive(Say(cid="b", room="inn", text="Second."), ann)
+        gate.opened.set()
+        assert second is not None
+        await at.until(lambda: len(ends(at)) == 2)
+        assert [end.text for end in ends(at)] == ["To the first.", "To the second."]

@@ -21,7 +21,7 @@ def posted(text: str, who: Speaker = ANN, audience: Audience | None = None) -> P
 
 
 def ended(id_: str, text: str = "Aye.", status: str = "complete", audience: Audience | None = None) -> Ended:
-    return Ended(id=f"t-{id_}-{text}", author=role(id_), text=text, status=status, at=0, audience=audience)  # type: ignore[arg-type]
+    return Ended(id=f"t-{id_}-{text}", author=role(id_), text=text, status=status, at=0, audience=audience, heard=99)  # type: ignore[arg-type]
 
 
 def room_after(*events: AnyEvent, cap: int = 3) -> Room:

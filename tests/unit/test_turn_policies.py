@@ -20,7 +20,10 @@ BEN = Speaker(id="~ben", name="Ben", kind="person")
 
 def view(*lines: tuple[str, str], roles: tuple[SeatedRole, ...] = ROLES) -> View:
     speakers = {role.id: Speaker(id=role.id, name=role.name, kind="role") for role in ROLES} | {"ann": ANN, "ben": BEN}
-    said = [Message(seq=i, id=f"m{i}", author=speakers[who], text=text) for i, (who, text) in enumerate(lines, 1)]
+    said = [
+        Message(seq=i, id=f"m{i}", author=speakers[who], text=text, heard=i - 1)
+        for i, (who, text) in enumerate(lines, 1)
+    ]
     return View(roles=roles, persons=(ANN, BEN), messages=tuple(said))
 
 
