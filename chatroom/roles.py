@@ -16,6 +16,7 @@ from chatroom.errors import FolderError
 from chatroom.messages import Adapter, Noun, Sampling
 from chatroom.names import name_fault, name_key
 from chatroom.role_files import Faults, Folder, check_entries, fingerprint
+from chatroom.role_lines import check_lines
 from chatroom.role_toml import ModelTable, RoleToml
 from chatroom.toml_table import parse_toml, read_table
 from chatroom.weights import check_base_digest, check_weights, read_adapter, read_provenance
@@ -87,8 +88,11 @@ def read_role(folder: Path, models: Path) -> Role:
 
 
 def check_role(folder: Path, models: Path) -> list[FolderError]:
-    """Every fault of a role folder."""
-    return list(_read(folder, models)[1])
+    """Every fault of a role folder, also those that only training would meet."""
+    faults = _read(folder, models)[1]
+    with faults.kept():
+        check_lines(Folder.at(folder), faults)
+    return list(dict.fromkeys(faults))
 
 
 def remarks(role: Role) -> list[str]:

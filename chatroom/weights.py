@@ -18,10 +18,12 @@ from msgspec import Meta
 from chatroom.messages import LAYOUT_VERSION, Adapter
 from chatroom.role_files import Faults, Folder
 
-LARGEST_JSON = 1_000_000
+LARGEST_JSON = 25_000_000
+"""Bytes of a config; the index of a model with many experts takes some of it."""
 LARGEST_HEADER = 25_000_000
 """Bytes of a safetensors header; the largest models need about a tenth of it."""
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+INDEX = "model.safetensors.index.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 _BITS = {"BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "I16": 16, "U16": 16, "F16": 16}
@@ -46,6 +48,10 @@ class _Tensor(msgspec.Struct, frozen=True):
     dtype: str
     shape: Annotated[tuple[Offset, ...], Meta(max_length=16)]
     data_offsets: tuple[Offset, Offset]
+
+
+class _Index(msgspec.Struct, frozen=True):
+    weight_map: dict[str, str]
 
 
 class _AdapterConfig(msgspec.Struct, frozen=True):
@@ -73,21 +79,32 @@ def check_weights(folder: Folder, faults: Faults) -> None:
     with faults.kept():
         if not any(map(folder.has, TOKENIZERS)):
             raise folder.fault("", "it has no tokenizer", f"add {TOKENIZERS[0]}")
-    check_tensors(folder, "*.safetensors", faults)
-
-
-def check_tensors(folder: Folder, wanted: str, faults: Faults) -> None:
-    """Checks every safetensors file of a folder; `wanted` is the one that a fault asks for if there is none."""
-    names: list[str] = []
     with faults.kept():
-        names = [name for name in folder.names() if name.endswith(".safetensors")]
-        if not names:
-            pickles = [name for name in folder.names() if name.endswith(PICKLES)]
-            problem = f"{pickles[0]} could run code when it is loaded" if pickles else "it holds no weights"
-            raise folder.fault("", problem, f"save the weights as {wanted}; nothing else is loaded")
-    for name in names:
-        with faults.kept():
+        _check_shards(folder)
+    if not folder.has(INDEX):
+        _check_file(folder, "model.safetensors", faults)
+
+
+def _check_shards(folder: Folder) -> None:
+    """A model in several files: each one that the index names, checked like a single one."""
+    if not folder.has(INDEX):
+        return
+    shards = _json(folder, INDEX, _Index).weight_map.values()
+    for name in dict.fromkeys(shards):
+        if "/" in name or not name.endswith(".safetensors"):
+            raise folder.fault(INDEX, f"it names {name[:80]!r}", "it may name only safetensors files beside it")
+        check_safetensors(folder, name)
+
+
+def _check_file(folder: Folder, name: str, faults: Faults) -> None:
+    """Checks the one file that is loaded, and says why others are not."""
+    with faults.kept():
+        if folder.has(name):
             check_safetensors(folder, name)
+            return
+        pickles = [other for other in folder.names() if other.endswith(PICKLES)]
+        problem = f"{pickles[0]} could run code when it is loaded" if pickles else f"there is no {name}"
+        raise folder.fault("", problem, f"save the weights as {name}; nothing else is loaded")
 
 
 def check_safetensors(folder: Folder, name: str) -> None:
@@ -123,7 +140,7 @@ def _overlap(tensors: Iterable[_Tensor], size: int) -> str:
 
 def read_adapter(folder: Folder, faults: Faults) -> Adapter | None:
     """Reads and checks a PEFT folder; what it says about its base is ignored, role.toml names that."""
-    check_tensors(folder, "adapter_model.safetensors", faults)
+    _check_file(folder, "adapter_model.safetensors", faults)
     with faults.kept():
         file = "adapter_config.json"
         config = _json(folder, file, _AdapterConfig)
