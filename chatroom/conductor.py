@@ -70,12 +70,19 @@ class Conductor:
         """Conducts until it is cancelled."""
         while True:
             await self._rest()
-            while (turn := await self._next()) is not None:
-                self._tell(busy=True, next=turn.role)
-                await self._speak(turn)
+            try:
+                await self._let_speak()
+            except Exception:  # whatever breaks here, the room must answer the next line
+                log.exception("the turns in %s broke off", self._stage.id)
             self.busy = self._woken.is_set()
             if not self.busy:
                 self._tell(busy=False)
+
+    async def _let_speak(self) -> None:
+        """Lets one role after the other speak until it is silent."""
+        while (turn := await self._next()) is not None:
+            self._tell(busy=True, next=turn.role)
+            await self._speak(turn)
 
     def _tell(self, *, busy: bool, next: str = "") -> None:
         self._stage.publish(Floor(room=self._stage.id, seq=self._room.head, busy=busy, next=next), None)
@@ -93,7 +100,7 @@ class Conductor:
         """Starts the engines of all who sit here and brings every lane up to date."""
         lanes = set()
         for seat in self._stage.cast.seated(self._room.seats):
-            with suppress(ChatroomError):  # it shows when a turn needs it
+            with suppress(ChatroomError):  # it shows when the role speaks
                 role = self._stage.cast.role(seat.id)
                 engine, prompt = await self._stage.prompt(role)
                 lane = (id(engine), prompt.view, role.adapter and not role.adapter.invocation and role.adapter.path)
@@ -120,13 +127,12 @@ class Conductor:
         if not self._policy.needs_scores or self._room.again or pending(view):
             return {}
         for seat in view.roles:
-            role = self._stage.cast.role(seat.id)
-            if not self._stage.pool.engine(role).can_score:
-                continue
-            with suppress(EngineError):
-                engine, prompt = await self._stage.prompt(role)
-                if prompt.layout == "room":
-                    return await scores(engine, prompt, view, self._bias)
+            with suppress(ChatroomError):  # it shows when the role speaks
+                role = self._stage.cast.role(seat.id)
+                if self._stage.pool.engine(role).can_score:
+                    engine, prompt = await self._stage.prompt(role)
+                    if prompt.layout == "room":
+                        return await scores(engine, prompt, view, self._bias)
         return None
 
     # --- one turn -----------------------------------------------------------------------------------------------------

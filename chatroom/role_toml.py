@@ -35,7 +35,7 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
     engine: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")] = ""
     """Who answers for it, if not the engine of the settings."""
     quantization: Literal["none", "int4"] = "none"
-    """How small the weights are made, on engines that can."""
+    """How small the weights are made, on engines that can; no engine does yet."""
 
 
 class SamplingTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class SamplingTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnowledgeTable(msgspec.Struct, frozen=True, kw_only=True):
-    """[knowledge]: what only this role knows."""
+    """[knowledge]: what only this role knows. It is checked, and not searched yet."""
 
     sources: Annotated[tuple[Inside, ...], Meta(max_length=32)] = ()
     """Folders or files in the role folder."""

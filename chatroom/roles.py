@@ -92,7 +92,7 @@ def check_role(folder: Path, models: Path) -> list[FolderError]:
     faults = _read(folder, models)[1]
     with faults.kept():
         check_lines(Folder.at(folder), faults)
-    return list(dict.fromkeys(faults))
+    return list({str(fault): fault for fault in faults}.values())
 
 
 def remarks(role: Role) -> list[str]:

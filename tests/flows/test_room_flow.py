@@ -315,3 +315,13 @@ async def test_a_line_said_during_a_turn_is_owed_an_answer(tmp_path: Path) -> No
         assert second is not None
         await at.until(lambda: len(ends(at)) == 2)
         assert [end.text for end in ends(at)] == ["To the first.", "To the second."]
+
+
+@pytest.mark.parametrize("name", ["../outside", "nobody", "/etc", "mara/../mara", "x" * 100])
+async def test_only_roles_of_the_folder_are_invited(tmp_path: Path, name: str) -> None:
+    write_role(tmp_path, "outside")
+    async with table(tmp_path) as at:
+        ann = await at.enter("Ann")
+        with pytest.raises(RefusedError) as refused:
+            await at.manager.receive(Invite(cid="i", room="inn", role=name), ann)
+        assert refused.value.code == "bad_role"

@@ -1,0 +1,1 @@
+"""WHAT CAN BE TYPED after launch.py: one file per command; base.py is the contract."""

@@ -1,0 +1,92 @@
+"""serve: the rooms of this machine, for terminals, browsers and other machines, until Ctrl-C or SIGTERM.
+
+Beyond this machine only with a token: whoever reaches the port could talk, and read what is said, otherwise.
+"""
+
+import argparse
+import ipaddress
+import secrets
+from typing import TYPE_CHECKING
+
+from chatroom.commands.base import say
+from chatroom.errors import FolderError, SettingsError
+from chatroom.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from chatroom.rooms import RoomFile
+
+HELP = "serve rooms to terminals and browsers"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help="ids of rooms; all there are if none is named")
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1: only this machine)")
+    parser.add_argument("--port", help="port to listen on (default 8765; 0: any free one)")
+    parser.add_argument(
+        "--token",
+        help="what clients must show to be let in; `new` makes one and prints it once. "
+        "CHATROOM_TOKEN keeps it out of the list of processes",
+    )
+    parser.add_argument("--local", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    import asyncio
+
+    from chatroom.commands._local import serving
+    from chatroom.commands._serving import serve_rooms
+
+    settings = with_token(load_settings({"host": args.host, "port": args.port, "token": args.token}))
+    rooms = open_rooms(settings, args.rooms)
+    with serving(settings.home):
+        asyncio.run(serve_rooms(settings, rooms, local=args.local))
+    return 0
+
+
+def with_token(settings: Settings) -> Settings:
+    """The settings with a token made if one was asked for.
+
+    Raises:
+        SettingsError: Other machines could connect, and there is no token.
+    """
+    import msgspec
+
+    if settings.token == "new":
+        token = secrets.token_urlsafe(24)
+        say(f"token: {token}   (shown only now; clients pass it as --token)")
+        return msgspec.structs.replace(settings, token=token)
+    if not settings.token and not _is_loopback(settings.host):
+        problem = f"other machines can reach {settings.host}, so the server needs a token"
+        raise SettingsError(f"{problem}: pass `--token new`, or one of your own")
+    return settings
+
+
+def open_rooms(settings: Settings, wanted: list[str]) -> "dict[str, RoomFile]":
+    """The rooms to serve; a broken file is named and left out unless it was asked for by name.
+
+    Raises:
+        FolderError: A room that was named is missing or broken, or there is none at all.
+    """
+    from chatroom.rooms import find_rooms, read_room
+    from chatroom.toml_table import nearest
+
+    existing, rooms = find_rooms(settings.rooms), {}
+    for id_ in wanted or existing:
+        if id_ not in existing:
+            raise FolderError(f"rooms/{id_}.toml", "there is no such room", nearest(id_, existing))
+        try:
+            rooms[id_] = read_room(settings.rooms / f"{id_}.toml")
+        except FolderError as error:
+            if wanted:
+                raise
+            say(f"left out: {error}")
+    if not rooms:
+        raise FolderError(str(settings.rooms), "there is no room here", "make one: rooms new ID --roles a b")
+    return rooms
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
