@@ -1,0 +1,228 @@
+"""The room on a terminal: puts the parts of the screen together and carries frames and keys between them.
+
+What is shown follows from the transcript; what is typed goes to the connection. It decides neither who speaks nor what
+a frame means. Nothing here waits for the network but workers, so a stuck server can't freeze the screen.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Static
+
+from chatroom.clients._safe_text import safe_text
+from chatroom.clients._transcript import Change, Transcript, presence_of
+from chatroom.clients._typed_line import Typed, parse, problem, role_id
+from chatroom.clients.base import Connecting, Connection, News, Offline, Online
+from chatroom.clients.tui.colours import DAY, NIGHT
+from chatroom.clients.tui.composer import CompletionMenu, Composer
+from chatroom.clients.tui.help_screen import HelpScreen
+from chatroom.clients.tui.roster import Roster
+from chatroom.clients.tui.status_bar import StatusBar
+from chatroom.clients.tui.transcript_view import TranscriptView
+from chatroom.errors import RefusedError
+from chatroom.frames import Error, Ok, Welcome
+
+NARROW = 60
+"""Columns below which the roster gives its place to the talk."""
+
+
+class ChatApp(App[None]):
+    """One room, one reader."""
+
+    CSS_PATH = "chat.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS = [
+        Binding("ctrl+r", "retry", show=False),
+        Binding("f1", "help", show=False),
+        Binding("f2", "theme", show=False),
+    ]
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        super().__init__()
+        self.refusal = ""
+        """Why the server did not let us in, for those who run the app."""
+        self._connection, self._joins_as, self._you = connection, name, ""
+        self._transcript = Transcript()
+        self._note = ""
+        self._parts()
+
+    def _parts(self) -> None:
+        self._heading = Static(id="heading", markup=False)
+        self._talk = TranscriptView(self._transcript)
+        self._unread = Static(id="unread", markup=False)
+        self._roster = Roster()
+        self._menu = CompletionMenu()
+        self._composer = Composer(self._menu)
+        self._status = StatusBar()
+
+    def compose(self) -> ComposeResult:
+        yield self._heading
+        with Horizontal(id="table"):
+            with Vertical(id="talk"):
+                yield self._talk
+                yield self._unread
+            yield self._roster
+        yield self._menu
+        yield self._composer
+        yield self._status
+
+    def on_mount(self) -> None:
+        self.register_theme(NIGHT)
+        self.register_theme(DAY)
+        self.theme = "night"
+        self._unread.display = False
+        self._composer.focus()
+        self.run_worker(self._listen(), exit_on_error=True)
+
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(event.size.width < NARROW, "narrow")
+
+    # --- what comes ---------------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        try:
+            async with aclosing(self._connection.listen(self._joins_as)) as heard:
+                async for news in heard:
+                    self._hear(news)
+        except RefusedError as refused:
+            self.refusal = str(refused)
+            self.exit(return_code=1)
+
+    def _hear(self, news: News) -> None:
+        match news:
+            case Connecting() | Online() | Offline():
+                self._show_status()
+            case Error():
+                self._say_note(news.text)
+            case _:
+                self._show(self._transcript.fold(news))
+                if isinstance(news, Welcome):
+                    self._begin(news)
+
+    def _begin(self, welcome: Welcome) -> None:
+        self._you = welcome.you.id
+        self._composer.know(self._transcript.roster, self._you)
+        faults = [presence_of(seated) for seated in self._transcript.roster if seated.fault]
+        self._say_note("; ".join(faults))
+
+    def _show(self, change: Change) -> None:
+        self._talk.apply(change)
+        if change.cleared:
+            self._heading.update(Content(safe_text(self._transcript.name)))
+        if change.roster or change.cleared:
+            self._roster.show(self._transcript)
+            self._composer.know(self._transcript.roster, self._you)
+
+    def _show_status(self) -> None:
+        online = isinstance(self._connection.state, Online)
+        waiting = 0 if online else len(self._connection.unsent)
+        self._status.show(self._connection.state, waiting, self._note)
+
+    def _say_note(self, note: str) -> None:
+        """Shows a note until the next line is sent or the next note comes."""
+        self._note = note
+        self._show_status()
+
+    def on_transcript_view_unread_changed(self, event: TranscriptView.UnreadChanged) -> None:
+        self._unread.display = bool(event.count)
+        self._unread.update(Content(f"↓ {event.count} new below   ^End"))
+
+    def on_transcript_view_earlier_wanted(self) -> None:
+        self.run_worker(self._load_earlier())
+
+    async def _load_earlier(self) -> None:
+        rows = self._transcript.rows
+        page = await self._try(lambda: self._connection.history(before=rows[0].seq if rows else 1))
+        if page is not None:
+            self._transcript.fold_earlier(page.events, more=page.more)
+        self._talk.show_earlier()
+
+    # --- what is typed ------------------------------------------------------------------------------------------------
+
+    def on_composer_submitted(self, event: Composer.Submitted) -> None:
+        typed = parse(event.text.strip("\n"))
+        if not event.text.strip():
+            return
+        longest = self._connection.limits.text
+        too_long = (
+            f"too long: {len(typed.argument):,} of {longest:,} characters" if len(typed.argument) > longest else ""
+        )
+        if wrong := problem(typed) or too_long:
+            self._say_note(wrong)
+            return
+        self._composer.clear()
+        self._say_note("")
+        self._talk.to_end()
+        self.run_worker(self._carry_out(typed))
+
+    async def _carry_out(self, typed: Typed) -> None:
+        connection = self._connection
+        match typed.verb:
+            case "say":
+                await self._say(typed.argument)
+            case "invite":
+                await self._try(lambda: connection.invite(typed.argument))
+            case "dismiss":
+                await self._try(lambda: connection.dismiss(role_id(typed.argument, self._transcript.roster)))
+            case "stop":
+                await self._try(connection.stop)
+            case "retry":
+                await self._try(connection.retry)
+            case "who":
+                self._say_note(", ".join(map(presence_of, self._transcript.roster)))
+            case _:
+                self.action_help()
+
+    async def _say(self, text: str) -> None:
+        saying = self._connection.say(text)
+        self.call_later(self._show_status)
+        if await self._try(lambda: saying) is None and not self._composer.text:
+            self._composer.text = text  # refused: give it back, so that it can be said in another way
+            self._composer.move_cursor(self._composer.document.end)
+
+    async def _try(self, ask: Callable[[], Awaitable[Ok]]) -> Ok | None:
+        """Asks the server; a refusal is told in the status bar."""
+        try:
+            return await ask()
+        except RefusedError as refused:
+            self._say_note(str(refused))
+            return None
+
+    # --- keys ---------------------------------------------------------------------------------------------------------
+
+    def action_stop(self) -> None:
+        """Ends the running reply; without one there is nothing to do."""
+        if self._transcript.running or self._transcript.busy:
+            self.run_worker(self._carry_out(Typed("stop")))
+
+    def action_retry(self) -> None:
+        self.run_worker(self._carry_out(Typed("retry")))
+
+    def action_help(self) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def action_theme(self) -> None:
+        self.theme = "day" if self.theme == "night" else "night"
+        self._talk.repaint()
+        self._roster.show(self._transcript)
+
+    def action_scroll_page(self, by: int) -> None:
+        if by < 0:
+            if self._talk.scroll_y <= 0:
+                self._talk.want_earlier()
+            self._talk.scroll_page_up(animate=False)
+        else:
+            self._talk.scroll_page_down(animate=False)
+
+    def action_scroll_to_end(self) -> None:
+        self._talk.to_end()
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C copies; who wants to leave is told how."""
+        self._say_note("Ctrl+Q leaves the room")

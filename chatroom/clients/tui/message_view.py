@@ -1,0 +1,77 @@
+"""One message on the screen: whose it is, and what is said; also a notice, or a reply that is still coming.
+
+All text comes as Content objects built from safe_text, never as markup. A reply that grows is laid out anew only when
+it needs another line.
+"""
+
+from textual.content import Content
+from textual.css.styles import RulesMap
+from textual.widgets import Static
+
+from chatroom.clients._safe_text import safe_text
+from chatroom.clients._transcript import Row, RunningTurn
+from chatroom.clients.tui.colours import colour_of
+
+_ENDINGS = {"stopped": "stopped", "interrupted": "interrupted", "failed": "failed", "complete": ""}
+
+
+class MessageView(Static):
+    """A row of the transcript, or a running turn that becomes one."""
+
+    def __init__(self, shown: Row | RunningTurn) -> None:
+        super().__init__(markup=False)
+        self.shown = shown
+
+    def on_mount(self) -> None:
+        self.show(self.shown)
+
+    def show(self, shown: Row | RunningTurn) -> None:
+        """Shows a newer state of the same message."""
+        self.shown = shown
+        self.set_class(isinstance(shown, RunningTurn), "running")
+        self.set_class(isinstance(shown, Row) and shown.kind in {"joined", "left"}, "notice")
+        colour = colour_of(shown.author.name, dark=self.app.current_theme.dark)
+        if self._is_notice:
+            self.styles.border_left = None
+        else:
+            self.styles.border_left = ("outer", colour)
+        content = _content(shown, colour)
+        self.update(content, layout=self._height_of(content) != self.content_size.height)
+
+    @property
+    def _is_notice(self) -> bool:
+        return self.has_class("notice")
+
+    def _height_of(self, content: Content) -> int:
+        rules: RulesMap = {}
+        return content.get_height(rules, self.content_size.width) if self.content_size.width else -1
+
+
+def _content(shown: Row | RunningTurn, colour: str) -> Content:
+    name = safe_text(shown.author.name)
+    if isinstance(shown, Row) and shown.kind in {"joined", "left"}:
+        return Content(f"{name} {'takes a seat' if shown.kind == 'joined' else 'leaves the table'}")
+    parts = [Content.styled(name, f"bold {colour}")]
+    if shown.audience is not None:
+        parts.append(Content.styled("  whispers", "dim italic"))
+    if isinstance(shown, RunningTurn):
+        parts += _running(shown)
+    else:
+        parts += _said(shown)
+    return Content.assemble(*parts)
+
+
+def _running(turn: RunningTurn) -> list[Content]:
+    if not turn.text:
+        return [Content.styled("\nis thinking …", "dim italic")]
+    return [Content("\n" + safe_text(turn.text, newlines=True)), Content.styled("▍", "dim")]
+
+
+def _said(row: Row) -> list[Content]:
+    parts = [Content("\n" + safe_text(row.text, newlines=True))] if row.text else []
+    if row.kind == "failed":
+        reason = safe_text(row.error)
+        return [*parts, Content.styled(f"\ncould not answer: {reason}  (Ctrl+R tries again)", "$text-error")]
+    if ending := _ENDINGS[row.status]:
+        parts.append(Content.styled(f"  ({ending})" if row.text else f"\n({ending})", "dim italic"))
+    return parts
