@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from chatroom import plugins
-from chatroom.clients.safe_text import safe_text
+from chatroom.clients._safe_text import safe_text
 from chatroom.errors import ChatroomError
 
 

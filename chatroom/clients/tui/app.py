@@ -47,13 +47,14 @@ class ChatApp(App[None]):
         self.refusal = ""
         """Why the server did not let us in, for those who run the app."""
         self._connection, self._joins_as, self._you = connection, name, ""
-        self._transcript = Transcript()
+        self.transcript = Transcript()
+        """What the screen shows."""
         self._note = ""
         self._parts()
 
     def _parts(self) -> None:
         self._heading = Static(id="heading", markup=False)
-        self._talk = TranscriptView(self._transcript)
+        self._talk = TranscriptView(self.transcript)
         self._unread = Static(id="unread", markup=False)
         self._roster = Roster()
         self._menu = CompletionMenu()
@@ -100,23 +101,23 @@ class ChatApp(App[None]):
             case Error():
                 self._say_note(news.text)
             case _:
-                self._show(self._transcript.fold(news))
+                self._show(self.transcript.fold(news))
                 if isinstance(news, Welcome):
                     self._begin(news)
 
     def _begin(self, welcome: Welcome) -> None:
         self._you = welcome.you.id
-        self._composer.know(self._transcript.roster, self._you)
-        faults = [presence_of(seated) for seated in self._transcript.roster if seated.fault]
+        self._composer.know(self.transcript.roster, self._you)
+        faults = [presence_of(seated) for seated in self.transcript.roster if seated.fault]
         self._say_note("; ".join(faults))
 
     def _show(self, change: Change) -> None:
         self._talk.apply(change)
         if change.cleared:
-            self._heading.update(Content(safe_text(self._transcript.name)))
+            self._heading.update(Content(safe_text(self.transcript.name)))
         if change.roster or change.cleared:
-            self._roster.show(self._transcript)
-            self._composer.know(self._transcript.roster, self._you)
+            self._roster.show(self.transcript)
+            self._composer.know(self.transcript.roster, self._you)
 
     def _show_status(self) -> None:
         online = isinstance(self._connection.state, Online)
@@ -136,10 +137,10 @@ class ChatApp(App[None]):
         self.run_worker(self._load_earlier())
 
     async def _load_earlier(self) -> None:
-        rows = self._transcript.rows
+        rows = self.transcript.rows
         page = await self._try(lambda: self._connection.history(before=rows[0].seq if rows else 1))
         if page is not None:
-            self._transcript.fold_earlier(page.events, more=page.more)
+            self.transcript.fold_earlier(page.events, more=page.more)
         self._talk.show_earlier()
 
     # --- what is typed ------------------------------------------------------------------------------------------------
@@ -168,13 +169,13 @@ class ChatApp(App[None]):
             case "invite":
                 await self._try(lambda: connection.invite(typed.argument))
             case "dismiss":
-                await self._try(lambda: connection.dismiss(role_id(typed.argument, self._transcript.roster)))
+                await self._try(lambda: connection.dismiss(role_id(typed.argument, self.transcript.roster)))
             case "stop":
                 await self._try(connection.stop)
             case "retry":
                 await self._try(connection.retry)
             case "who":
-                self._say_note(", ".join(map(presence_of, self._transcript.roster)))
+                self._say_note(", ".join(map(presence_of, self.transcript.roster)))
             case _:
                 self.action_help()
 
@@ -197,7 +198,7 @@ class ChatApp(App[None]):
 
     def action_stop(self) -> None:
         """Ends the running reply; without one there is nothing to do."""
-        if self._transcript.running or self._transcript.busy:
+        if self.transcript.running or self.transcript.busy:
             self.run_worker(self._carry_out(Typed("stop")))
 
     def action_retry(self) -> None:
@@ -210,7 +211,7 @@ class ChatApp(App[None]):
     def action_theme(self) -> None:
         self.theme = "day" if self.theme == "night" else "night"
         self._talk.repaint()
-        self._roster.show(self._transcript)
+        self._roster.show(self.transcript)
 
     def action_scroll_page(self, by: int) -> None:
         if by < 0:
