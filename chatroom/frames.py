@@ -6,7 +6,7 @@ Only committed events carry `seq` and `prev`; `start`, `delta`, `snap` carry a t
 docs/frames.md is generated from here: the docstrings are the reference.
 """
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, TypedDict
 
 import msgspec
 from msgspec import Meta
@@ -328,9 +328,17 @@ AnyServerFrame = (
     | Start | Delta | Snap | Floor | Presence | TypingFrame | Error | Bye
 )  # fmt: skip
 
-Close = Literal[1001, 1009, 1012, 4001, 4002, 4003, 4008, 4009, 4010]
-"""Close codes: 1001 server ends, 1009 frame too large, 1012 restart, 4001 not let in, 4002 unreadable frames,
-4003 forbidden, 4008 too many frames, 4009 reads too slowly, 4010 version."""
+CLOSE_CODES = {
+    1003: "a frame was binary",
+    1009: "a frame was too large",
+    1011: "the server failed at this connection; try again",
+    1012: "the server ends or restarts; come back after the bye's retry_ms",
+    4001: "no hello in time, or a token that does not fit",
+    4002: "too many frames that could not be read",
+    4003: "not let in: a name or room that is refused",
+    4008: "too many frames",
+}
+"""What a close code of the server means."""
 
 _encoder = msgspec.json.Encoder()
 _from_client: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)

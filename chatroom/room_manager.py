@@ -93,10 +93,14 @@ class RoomManager:
             opening = self._open[id] = asyncio.create_task(self._opened(id))
         return await asyncio.shield(opening)
 
-    async def close(self) -> None:
-        """Stops turns (what was said is kept), closes rooms, engines and the log."""
+    async def hush(self) -> None:
+        """Ends all turns as interrupted, what was said is kept, while those who listen can still be told."""
         opened = await asyncio.gather(*self._open.values(), return_exceptions=True)
         await asyncio.gather(*(room.close() for room in opened if isinstance(room, OpenRoom)))
+
+    async def close(self) -> None:
+        """Closes rooms, engines and the log; twice is fine."""
+        await self.hush()
         await self._pool.close()
         await self._history.close()
 

@@ -85,6 +85,8 @@ def frames_page() -> str:
     for title, union in (("From a client", frames.AnyClientFrame), ("From the server", frames.AnyServerFrame)):
         parts.append(f"## {title}\n")
         parts += [section(f"`{kind.__struct_config__.tag}`", kind, "###") for kind in get_args(union)]
+    codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in frames.CLOSE_CODES.items())
+    parts.append(f"## Close codes\n\n| code | meaning |\n|---|---|\n{codes}\n")
     parts.append(f"## Texts\n\n{_texts()}\n\n## Parts of frames\n")
     parts += [section(f"`{kind.__name__}`", kind, "###") for kind in (frames.Seat, frames.RoomState, frames.Seated)]
     return "\n".join(parts)

@@ -49,6 +49,7 @@ async def serve_rooms(settings: Settings, rooms: Mapping[str, RoomFile], *, loca
         say(f"serving {', '.join(rooms)} at {url}")
         await (_first(over.wait(), last_one_out(settings.home)) if local else over.wait())
     finally:
+        await manager.hush()
         await server.close()
         await manager.close()
 
