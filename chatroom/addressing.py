@@ -17,18 +17,28 @@ EVERYONE = ("everyone", "everybody", "all", "大家", "各位", "所有人", "�
 """After `@`, or at the edge of a clause, these mean every role at the table."""
 
 _GREETING = re.compile(
-    r"(?:\b(?:hello|hi|hey|good (?:morning|day|afternoon|evening|night)|thanks|thank you|dear|and you|ok|okay|yes|no"
-    r"|well|welcome|please|sorry)|你好|您好|早上好|下午好|晚上好|晚安|嗨|喂|请问|谢谢|多谢|早安|嘿)\s*$"
+    r"(?:\b(?:(?:hello|hi|hey)(?: there)?|good (?:morning|day|afternoon|evening|night)|thanks|thank you|dear|and you"
+    r"|ok|okay|yes|no|well|welcome|please|sorry|goodbye|bye)"
+    r"|你好|您好|早上好|下午好|晚上好|晚安|嗨|喂|请问|(?:谢谢|多谢)[你您]?|早安|嘿|再见|对不起)\s*$"
 )
+_DO = r"come|go|sit|look|listen|wait|stop|drink|stay|stand|run|answer|speak|hurry|sing|row|help|let"
 _YOU = re.compile(
-    r"(?:what|where|when|why|how|who|please|tell|you|(?:do|did|are|were|can|could|will|would|have) you)\b|[你您请]"
+    rf"(?:what|where|when|why|how|who|please|tell|you|{_DO}|(?:do|did|are|were|can|could|will|would|have) you"
+    r"|(?:is|was|are|does|did|has|can|could|will|would|should) (?:it|there|that|this|the|he|she|they|we|i))\b|[你您请]"
 )
 """What follows a name that opens a line without a comma: `Mara what do you see`, `安吉拉你好`."""
+_TOLD = re.compile(rf"^(?:{_DO})\b(?! (?:at|to|for|with)$)|\b(?:you|your)\b|[你您]")
+"""A clause said to somebody, which a name at its end may name: `how are you Mara?`, `come here Mara`."""
+_OBJECT = re.compile(
+    r"\b(?:know|knew|see|saw|seen|of|about|with|to|for|like|from|than|is|was|love|trust|tell|told|ask|asked|meet|met"
+    r"|hear|heard|find|found|the|a|by|at|on|near|call|called|named|help|let|and|or|not|my|your|miss|mr|mrs)\s*$"
+)
+"""Words that make a name after them somebody spoken of: `do you know Mara?`."""
 _AND = re.compile(r"\s*(?:,|and|or|&|，|、|和|与|跟|及|以及)\s*")
 _BREAK = ',.;:!?…~-—，。；：！？、～"“”「」『』()（）[]【】\n'
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
 """Thai, Lao, Burmese, Khmer, kana, Han, Hangul."""
-_AT = ("@", "＠")
+_AT = re.compile(r"(?<!\w)[@＠]$")
 
 
 class Call(NamedTuple):
@@ -112,16 +122,20 @@ def _groups(text: str, matches: Sequence[re.Match[str]]) -> Iterator[list[re.Mat
 
 
 def _call(text: str, match: re.Match[str], bearers: dict[str, tuple[str, ...]], vocative: bool) -> Call:
-    to = vocative or text[: match.start()].endswith(_AT)
+    to = vocative or bool(_AT.search(text[: match.start()]))
     everyone = match.group() in EVERYONE
     return Call(match.start(), bearers[match.group()] if to or not everyone else (), to)
 
 
 def _vocative(before: str, after: str) -> bool:
-    """A name between two clause edges, or between a greeting and one, addresses its bearer."""
+    """A name addresses its bearer between two clause edges, after a greeting, or in a clause said to somebody."""
     begins = not before or before[-1] in _BREAK
     ends = not after or after[0] in _BREAK
-    return (ends and (begins or bool(_GREETING.search(before)))) or (begins and bool(_YOU.match(after)))
+    if begins:
+        return ends or bool(_YOU.match(after))
+    clause = re.split(f"[{re.escape(_BREAK)}]", before)[-1].strip()
+    told = _TOLD.search(clause) and not _OBJECT.search(clause)
+    return ends and bool(_GREETING.search(before) or told)
 
 
 def _asked_about_another(

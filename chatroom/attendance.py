@@ -14,7 +14,7 @@ class Attendance:
     """Counts connections per person.
 
     Args:
-        tell: Publishes the roster.
+        tell: Publishes the roster, if it is another one than before.
     """
 
     def __init__(self, tell: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ A broken folder keeps nobody else from speaking; it is read again whenever its r
 may lie elsewhere, as in a base that is missing. Knows no room and no engine.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,26 +41,29 @@ class Cast:
             return str(error)
         return ""
 
-    def seated(self, ids: Iterable[str]) -> list[SeatedRole]:
-        """What turn policies know of those roles that can speak."""
-        return [
-            SeatedRole(id=role.id, name=role.name, aliases=role.aliases, talkativeness=role.talkativeness)
-            for role in self._sound(ids)
-        ]
+    def seated(self, seats: Iterable[Speaker]) -> list[SeatedRole]:
+        """What turn policies know of the roles, by their latest sound folders; a broken one is still called by name."""
+        return [self._seated(who) for who in seats]
+
+    def _seated(self, who: Speaker) -> SeatedRole:
+        role = self._sound(who.id) or self._known.get(who.id)
+        if role is None:
+            return SeatedRole(id=who.id, name=who.name)
+        return SeatedRole(id=role.id, name=role.name, aliases=role.aliases, talkativeness=role.talkativeness)
 
     def names(self) -> dict[str, str]:
         """Every name and alias in the folder of roles → the id of its bearer: what no person may be called."""
         ids = find_roles(self._roles)
         taken = {id: id for id in ids}
-        for role in self._sound(ids):
+        for role in filter(None, map(self._sound, ids)):
             taken |= {name.casefold(): role.id for name in (role.name, *role.aliases)}
         return taken
 
-    def _sound(self, ids: Iterable[str]) -> Iterator[Role]:
-        """Those of the roles whose folders are in order."""
-        for id in ids:
-            with suppress(FolderError):
-                yield self.role(id)
+    def _sound(self, id: str) -> Role | None:
+        """The role, if its folder is in order."""
+        with suppress(FolderError):
+            return self.role(id)
+        return None
 
 
 def speaker(role: Role) -> Speaker:

@@ -99,7 +99,7 @@ class Conductor:
     async def _warm(self) -> None:
         """Starts the engines of all who sit here and brings every lane up to date."""
         lanes = set()
-        for seat in self._stage.cast.seated(self._room.seats):
+        for seat in self._stage.cast.seated(self._room.seats.values()):
             with suppress(ChatroomError):  # it shows when the role speaks
                 role = self._stage.cast.role(seat.id)
                 engine, prompt = await self._stage.prompt(role)
@@ -113,7 +113,7 @@ class Conductor:
     async def _next(self) -> Turn | None:
         """Asks the policy and lets the room decide; again, if something was said while the engine was asked."""
         while True:
-            head, view = self._room.head, self._room.view(self._stage.cast.seated(self._room.seats))
+            head, view = self._room.head, self._view()
             if self._room.asleep or not view.roles:
                 return None
             known = await self._scores(view)
@@ -121,6 +121,13 @@ class Conductor:
             if head == self._room.head:
                 rng = Random(f"{self._seed}:{head}")
                 return self._room.next_turn(view, policy.choose(view, known or {}, rng), rng)
+
+    def _view(self) -> View:
+        """What is decided on. A role whose folder is broken is asked only when it is spoken to: then its turn fails,
+        and says why."""
+        seats, cast = self._stage.cast.seated(self._room.seats.values()), self._stage.cast
+        called = pending(self._room.view(seats))
+        return self._room.view(seat for seat in seats if seat.id in called or not cast.fault(seat.id))
 
     async def _scores(self, view: View) -> Scores | None:
         """Scores where the policy wants them and the answer isn't clear; None where no engine can give them."""

@@ -26,6 +26,7 @@ Cid = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+
 RoomId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 Short = Annotated[str, Meta(max_length=128)]
+Seq = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class ClientFrame(
@@ -39,7 +40,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
 
     room: RoomId
     epoch: Short = ""
-    seq: Annotated[int, Meta(ge=0)] = 0
+    seq: Seq = 0
 
 
 class Hello(ClientFrame, tag="hello", frozen=True, kw_only=True):
@@ -92,12 +93,12 @@ class Dismiss(ClientFrame, tag="dismiss", frozen=True, kw_only=True):
 
 
 class History(ClientFrame, tag="history", frozen=True, kw_only=True):
-    """Asks for a page of events: those before a seq (the nearest ones), or those after one."""
+    """Asks for a page of events: those after a seq, else the nearest ones before one, else the latest."""
 
     cid: Cid
     room: RoomId
-    before: Annotated[int, Meta(ge=0)] | None = None
-    after: Annotated[int, Meta(ge=0)] | None = None
+    before: Seq | None = None
+    after: Seq | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
 
 
@@ -200,11 +201,13 @@ def durable(room: str, entry: Entry) -> DurableFrame:
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server holds a client to: bytes a frame, code points a text, events a page."""
+    """What a client is held to: bytes a frame, code points a text, events a page, frames at once and a second."""
 
     frame: int = MAX_FRAME
     text: int = MAX_TEXT
     page: int = MAX_PAGE
+    burst: int = 30
+    per_second: float = 5.0
 
 
 class Seated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -327,6 +330,48 @@ AnyServerFrame = (
     Welcome | Ok | PostedFrame | EndFrame | RetriedFrame | JoinedFrame | LeftFrame
     | Start | Delta | Snap | Floor | Presence | TypingFrame | Error | Bye
 )  # fmt: skip
+
+ERROR_CODES = {
+    "bad_json": "the frame is not valid JSON",
+    "bad_field": "the frame is JSON, but not one of this protocol; `path` points at the field",
+    "bad_frame": "the frame can't be read for another reason",
+    "no_hello": "the first frame was not hello",
+    "hello_again": "hello is said once",
+    "token": "the token is missing or wrong",
+    "bad_name": "nobody may be called that",
+    "name_taken": "a character has that name",
+    "no_room": "there is no such room",
+    "forbidden": "you do not sit in that room",
+    "rate": "too many frames; wait `retry_ms`",
+    "blank": "there is nothing in the text",
+    "cid_conflict": "this cid was used for something else",
+    "busy": "somebody is speaking",
+    "nothing_running": "nobody is speaking",
+    "nothing_to_retry": "the last line is not a character's, or is not for you",
+    "not_last": "something was said since the reply that is to be tried again",
+    "bad_role": "there is no such role, or its folder is broken",
+    "already_seated": "the role sits here already",
+    "not_seated": "the role does not sit here",
+    "unexpected": "the frame is not for a room",
+    "storage": "the log can't be written or read; what was not acknowledged was not posted",
+}
+"""What an error frame's `code` means; all are safe to try again but for what they name."""
+
+END_CODES = {
+    "bad_folder": "the role's folder is broken",
+    "no_plugin": "there is no such engine",
+    "bad_base": "the base can't be loaded",
+    "no_adapter": "the adapter is missing or does not fit the base",
+    "layout": "the base has no chat template, and the role wants one",
+    "bad_prompt": "there was nothing to ask",
+    "too_long": "prompt and reply do not fit into the context",
+    "timeout": "it took too long",
+    "empty": "the model found no words",
+    "engine_lost": "the engine's process ended",
+    "engine": "the engine failed",
+    "internal": "our own mistake; the server's log says more",
+}
+"""What the `code` of a failed turn's end means."""
 
 CLOSE_CODES = {
     1003: "a frame was binary",

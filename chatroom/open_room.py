@@ -51,7 +51,8 @@ class OpenRoom:
     ) -> None:
         self.file, self.room = file, Room(cap=file.turns_without_person or limits.without_person)
         self._cast, self._pool, self._history, self._publish = cast, pool, history, publish
-        self._attendance = Attendance(lambda: publish(frames.Presence(room=file.id, roster=self._roster()), None))
+        self._attendance = Attendance(self._tell_roster)
+        self._told: tuple[Seated, ...] = ()
         self._journal = Journal(file.id, self.room, history, publish=publish, online=self._online)
         scene = Scene(room=file.id, premise=file.premise, words=words(file.language))
         self._stage = Stage(
@@ -71,7 +72,7 @@ class OpenRoom:
         await self._journal.open()
         await self._seat_all()
         self._conductor = Conductor(
-            self._stage, policy=self.file.turns, seed=self._journal.epoch, commit=self._journal.commit
+            self._stage, policy=self.file.turns, seed=self._journal.epoch, commit=self._commit_end
         )
         if not self.room.asleep:
             self._conductor.wake()
@@ -130,6 +131,11 @@ class OpenRoom:
     def _online(self) -> list[str]:
         return [person.id for person in self._attendance.persons]
 
+    def _tell_roster(self) -> None:
+        if (roster := self._roster()) != self._told:
+            self._told = roster
+            self._publish(frames.Presence(room=self.file.id, roster=roster), None)
+
     def _roster(self) -> tuple[Seated, ...]:
         broken = (id_ for id_ in self.file.roles if id_ not in self.room.seated_at)
         waiting = [Speaker(id=id_, name=id_, kind="role") for id_ in broken]
@@ -166,7 +172,7 @@ class OpenRoom:
                 return await self._invite(name, person, cid)
             case frames.Dismiss(cid=cid, role=name):
                 left = self.room.dismiss(name, cid=cid, at=time())
-                ok = await self._commit(left, person, cid)
+                ok = await self._commit(left, person, cid, wake=False)
                 self._attendance.changed()
                 return ok
             case frames.History():
@@ -181,11 +187,16 @@ class OpenRoom:
         posted = self.room.say(text, person, id=f"m{secrets.token_hex(8)}", cid=cid, at=time(), audience=audience)
         return await self._commit(posted, person, cid)
 
-    async def _commit(self, event: AnyEvent, person: Speaker, cid: str) -> Ok:
+    async def _commit(self, event: AnyEvent, person: Speaker, cid: str, *, wake: bool = True) -> Ok:
         appended = await self._journal.commit(event, sender=person.id, cid=cid)
-        if not appended.dup:
+        if wake and not appended.dup:
             self._conductor.wake()
         return Ok(cid=cid, seq=appended.entry.seq, id=getattr(appended.entry.event, "id", ""), dup=appended.dup)
+
+    async def _commit_end(self, ended: AnyEvent) -> None:
+        """A turn is over; it may have shown that a role's folder is broken, or mended."""
+        await self._journal.commit(ended)
+        self._attendance.changed()
 
     async def _invite(self, name: str, person: Speaker, cid: str) -> Ok:
         id_ = self._cast.names().get(name.casefold(), name)
@@ -193,7 +204,7 @@ class OpenRoom:
             role = self._cast.role(id_)
         except FolderError as fault:
             raise RefusedError("bad_role", str(fault)) from None
-        ok = await self._commit(self.room.invite(speaker(role), cid=cid, at=time()), person, cid)
+        ok = await self._commit(self.room.invite(speaker(role), cid=cid, at=time()), person, cid, wake=False)
         if not ok.dup:
             await self._greet(id_)
             self._attendance.changed()

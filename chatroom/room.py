@@ -97,9 +97,9 @@ class Room:
         self, text: str, person: Speaker, *, id: str, cid: str, at: float, audience: Audience | None = None
     ) -> Posted:
         """A person says something."""
-        if not text.strip():
+        if not (said := text.strip()):
             raise RefusedError("blank", "there is nothing in it to say")
-        return Posted(id=id, author=person, text=text, cid=cid, at=at, audience=audience)
+        return Posted(id=id, author=person, text=said, cid=cid, at=at, audience=audience)
 
     def retry(self, id: str, person: Speaker, *, cid: str, at: float, running: bool) -> Retried:
         """A person wants another reply in place of the last one; `id` guards against retrying what was not seen."""

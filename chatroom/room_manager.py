@@ -11,13 +11,13 @@ from functools import partial
 
 from chatroom.cast import Cast
 from chatroom.engine_pool import EnginePool
-from chatroom.errors import RefusedError
+from chatroom.errors import FolderError, RefusedError
 from chatroom.frames import ClientFrame, Ok, RoomState, Seat, ServerFrame
 from chatroom.history.base import History
 from chatroom.messages import Audience, Speaker
 from chatroom.names import name_fault, name_key
 from chatroom.open_room import OpenRoom
-from chatroom.rooms import RoomFile
+from chatroom.rooms import ROOM_ID, RoomFile
 from chatroom.speaking import TurnLimits
 
 Publish = Callable[[str, ServerFrame, Audience | None], None]
@@ -33,16 +33,29 @@ class RoomManager:
         pool: The engines.
         history: Where the log lives.
         limits: How long a turn may take.
+        find: Reads a room that was made since; without it only `files` are served.
     """
 
     def __init__(
-        self, files: Mapping[str, RoomFile], cast: Cast, pool: EnginePool, history: History, limits: TurnLimits
+        self,
+        files: Mapping[str, RoomFile],
+        cast: Cast,
+        pool: EnginePool,
+        history: History,
+        limits: TurnLimits,
+        *,
+        find: Callable[[str], RoomFile] | None = None,
     ) -> None:
-        self.rooms = tuple(files)
         self.publish: Publish = lambda room, frame, audience: None
         """Set by the server before anybody enters."""
-        self._files, self._cast, self._pool, self._history, self._limits = files, cast, pool, history, limits
+        self._files, self._find = dict(files), find
+        self._cast, self._pool, self._history, self._limits = cast, pool, history, limits
         self._open: dict[str, asyncio.Task[OpenRoom]] = {}
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Ids of the rooms; the first is the one meant when a client names none."""
+        return tuple(self._files)
 
     def admit(self, name: str) -> Speaker:
         """Checks a person's name and makes the speaker of it.
@@ -87,7 +100,7 @@ class RoomManager:
             HistoryError: Its log can't be read; the next one who asks tries again.
         """
         if id not in self._files:
-            raise RefusedError("no_room", f"there is no room {id!r} here; there are: {', '.join(self.rooms)}")
+            self._files[id] = self._found(id)
         opening = self._open.get(id)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception())):
             opening = self._open[id] = asyncio.create_task(self._opened(id))
@@ -103,6 +116,14 @@ class RoomManager:
         await self.hush()
         await self._pool.close()
         await self._history.close()
+
+    def _found(self, id: str) -> RoomFile:
+        if self._find is None or not ROOM_ID.fullmatch(id):
+            raise RefusedError("no_room", f"there is no room {id!r} here; there are: {', '.join(self.rooms)}")
+        try:
+            return self._find(id)
+        except FolderError as fault:
+            raise RefusedError("no_room", f"there is no room {id!r} here: {fault}") from None
 
     async def _opened(self, id: str) -> OpenRoom:
         publish = partial(self._publish, id)

@@ -109,7 +109,7 @@ class Speaking:
         """Names of everybody else at the table: the role speaks for none of them."""
         room = self._stage.room
         others = {person.name: person.id for person in room.persons.values()}
-        for seat in self._stage.cast.seated(room.seats):
+        for seat in self._stage.cast.seated(room.seats.values()):
             others |= {name: seat.id for name in (seat.name, *seat.aliases) if seat.id != role.id}
         return others
 

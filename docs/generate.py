@@ -10,7 +10,7 @@ import ast
 import inspect
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -44,20 +44,26 @@ def _own_fields(struct: type) -> Iterator[Field]:
     assert isinstance(body, ast.ClassDef)
     for node, after in zip(body.body, [*body.body[1:], ast.Pass()], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            text = ast.literal_eval(after.value) if _is_text(after) else ""
+            text = _text(after)
             default = ast.unparse(node.value) if node.value is not None else ""
             yield Field(node.target.id, _type(node.annotation), default, " ".join(text.split()))
 
 
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def _text(node: ast.AST) -> str:
+    """The docstring that this statement is, or nothing."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        return node.value.value
+    return ""
 
 
 def _type(annotation: ast.expr) -> str:
-    """Annotated types are shown bare: their limits stand in the text or in the code."""
+    """An annotated type with its limits, as `int (ge 1, le 200)`."""
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
         assert isinstance(annotation.slice, ast.Tuple)
-        return ast.unparse(annotation.slice.elts[0])
+        bare, meta = annotation.slice.elts
+        assert isinstance(meta, ast.Call)
+        limits = ", ".join(f"{word.arg} {ast.unparse(word.value)}" for word in meta.keywords if word.arg != "pattern")
+        return ast.unparse(bare) + (f" ({limits})" if limits else "")
     return ast.unparse(annotation)
 
 
@@ -85,11 +91,17 @@ def frames_page() -> str:
     for title, union in (("From a client", frames.AnyClientFrame), ("From the server", frames.AnyServerFrame)):
         parts.append(f"## {title}\n")
         parts += [section(f"`{kind.__struct_config__.tag}`", kind, "###") for kind in get_args(union)]
-    codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in frames.CLOSE_CODES.items())
-    parts.append(f"## Close codes\n\n| code | meaning |\n|---|---|\n{codes}\n")
+    parts.append(f"## Codes of `error`\n\n{_codes(frames.ERROR_CODES)}\n")
+    parts.append(f"## Codes of a failed `end`\n\n{_codes(frames.END_CODES)}\n")
+    parts.append(f"## Close codes\n\n{_codes(frames.CLOSE_CODES)}\n")
     parts.append(f"## Texts\n\n{_texts()}\n\n## Parts of frames\n")
     parts += [section(f"`{kind.__name__}`", kind, "###") for kind in (frames.Seat, frames.RoomState, frames.Seated)]
     return "\n".join(parts)
+
+
+def _codes(codes: Mapping[str, str] | Mapping[int, str]) -> str:
+    rows = [f"| `{code}` | {meaning} |" for code, meaning in codes.items()]
+    return "\n".join(["| code | meaning |", "|---|---|", *rows])
 
 
 def _texts() -> str:

@@ -89,7 +89,12 @@ class Table:
 
 @asynccontextmanager
 async def table(
-    home: Path, roles: tuple[str, ...] = ("mara", "tobin"), *, limits: TurnLimits | None = None, **room: Any
+    home: Path,
+    roles: tuple[str, ...] = ("mara", "tobin"),
+    *,
+    limits: TurnLimits | None = None,
+    find: Any = None,
+    **room: Any,
 ) -> AsyncGenerator[Table, None]:
     """Opens a room with these roles (folders are made where they are missing)."""
     for id in roles:
@@ -101,7 +106,12 @@ async def table(
         **({"id": "inn", "name": "The Inn", "premise": "A storm.", "roles": roles, "turns": "addressed"} | room)
     )
     manager = RoomManager(
-        {"inn": file}, Cast(settings.roles, home / "models"), pool, History(settings.home), limits or TurnLimits()
+        {"inn": file},
+        Cast(settings.roles, home / "models"),
+        pool,
+        History(settings.home),
+        limits or TurnLimits(),
+        find=find,
     )
     seat = Table(home, manager, pool)
     try:

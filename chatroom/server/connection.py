@@ -114,9 +114,13 @@ class Connection:
         except ChatroomError as error:
             self._end(error, 4003 if isinstance(error, RefusedError) else 1011)
         session, server = secrets.token_hex(8), f"chatroom/{__version__}"
-        welcome = Welcome(you=person, session=session, server=server, limits=Limits(), rooms=tuple(rooms))
+        welcome = Welcome(you=person, session=session, server=server, limits=self._limits(), rooms=tuple(rooms))
         self._outbox.open(packed(welcome))
         return person
+
+    def _limits(self) -> Limits:
+        bounds = self._desk.bounds
+        return Limits(burst=bounds.burst, per_second=bounds.per_second)
 
     def _wanted(self, hello: Hello) -> list[Seat]:
         """Each room once; without any, the server's first."""
@@ -143,10 +147,12 @@ class Connection:
             if isinstance(raw, bytes):
                 self._end(FrameError("frames are text, not binary"), 1003)
             try:
-                return decode_client(raw)
+                frame = decode_client(raw)
+                self._unreadable = 0
+                return frame
             except FrameError as error:
                 self._unreadable += 1
-                if self._unreadable >= self._desk.bounds.unreadable:
+                if self._person is None or self._unreadable >= self._desk.bounds.unreadable:
                     self._end(error, 4002, error.cid)
                 self._refuse(error, error.cid)
 

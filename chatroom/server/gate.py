@@ -91,9 +91,12 @@ class Gate:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        """An IP address is fine: rebinding needs a name. The port may be another one where a tunnel leads here."""
+        """An IP address is fine: rebinding needs a name. The port may be another one where a tunnel leads here.
+
+        Where a token is asked for, any name is: a page that tricks a browser into coming here doesn't have the token.
+        """
         name = _hostname(host)
-        return name in self._names or _is_address(name)
+        return bool(self._token) or name in self._names or _is_address(name)
 
     def _is_welcome(self, origin: str, host: str) -> bool:
         return origin in self._origins or origin in (f"http://{host}", f"https://{host}")

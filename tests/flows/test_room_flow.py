@@ -6,8 +6,23 @@ import pytest
 
 from chatroom.engines.scripted import Gate, Reply
 from chatroom.errors import EngineError, RefusedError
-from chatroom.frames import Delta, Dismiss, EndFrame, Floor, History, Invite, PostedFrame, Retry, Say, Seat, Start, Stop
+from chatroom.frames import (
+    Delta,
+    Dismiss,
+    EndFrame,
+    Floor,
+    History,
+    Invite,
+    PostedFrame,
+    Presence,
+    Retry,
+    Say,
+    Seat,
+    Start,
+    Stop,
+)
 from chatroom.messages import Speaker
+from chatroom.rooms import RoomFile
 from chatroom.speaking import TurnLimits
 from tests.table import Table, table, write_role
 
@@ -213,6 +228,7 @@ async def test_roles_are_invited_greet_and_leave(tmp_path: Path) -> None:
         await at.say(ann, "Mara, Tobin?")
         await at.manager.receive(Invite(cid="i", room="inn", role="Ilse"), ann)
         assert at.room.room.messages[-1].text == "Good evening."
+        assert not at.room._conductor.busy
         await at.say(ann, "Ilse, sit.")
         assert "Ilse sits down at the table." in [line.text for line in at.prompts[-1].lines]
         await at.manager.receive(Dismiss(cid="d", room="inn", role="ilse"), ann)
@@ -229,7 +245,17 @@ async def test_an_edited_role_counts_from_the_next_turn(tmp_path: Path) -> None:
         (tmp_path / "roles/mara/role.toml").write_text("name = 7", "utf-8")
         answers = await at.say(ann, "Mara? Tobin?")
         assert [m.author.id for m in answers] == ["tobin"]
-        assert "role.toml" in at.room._roster()[0].fault
+        failed = ends(at)[-2]
+        assert (failed.author.id, failed.code) == ("mara", "bad_folder")
+        assert "role.toml: name" in failed.error
+        await at.until(lambda: any(isinstance(f, Presence) and f.roster[0].fault for f, _ in at.told))
+
+
+async def test_a_broken_role_is_not_asked_unaddressed(tmp_path: Path) -> None:
+    async with table(tmp_path, turns="round_robin") as at:
+        ann = await at.enter("Ann")
+        (tmp_path / "roles/mara/role.toml").write_text("name = 7", "utf-8")
+        assert [m.author.id for m in await at.say(ann, "So.")] == ["tobin"]
 
 
 async def test_a_broken_role_is_left_out(tmp_path: Path) -> None:
@@ -325,3 +351,13 @@ async def test_only_roles_of_the_folder_are_invited(tmp_path: Path, name: str) -
         with pytest.raises(RefusedError) as refused:
             await at.manager.receive(Invite(cid="i", room="inn", role=name), ann)
         assert refused.value.code == "bad_role"
+
+
+async def test_a_room_made_meanwhile_is_found(tmp_path: Path) -> None:
+    made = RoomFile(id="attic", name="Attic", roles=("mara",))
+    async with table(tmp_path) as at:
+        with pytest.raises(RefusedError, match="there are: inn"):
+            await at.manager.enter(Seat(room="attic"), at.manager.admit("Ann"), lambda: None)
+    async with table(tmp_path, find={"attic": made}.__getitem__) as at:
+        state = await at.manager.enter(Seat(room="attic"), at.manager.admit("Ann"), lambda: None)
+        assert state.name == "Attic"
