@@ -55,8 +55,9 @@ class Cast:
         """Every name and alias in the folder of roles → the id of its bearer: what no person may be called."""
         ids = find_roles(self._roles)
         taken = {id: id for id in ids}
-        for role in filter(None, map(self._sound, ids)):
-            taken |= {name.casefold(): role.id for name in (role.name, *role.aliases)}
+        for id in ids:
+            if (role := self._sound(id) or self._known.get(id)) is not None:
+                taken |= {name.casefold(): id for name in (role.name, *role.aliases)}
         return taken
 
     def _sound(self, id: str) -> Role | None:

@@ -58,9 +58,10 @@ class ChatTemplate:
         self._end = (self._added[END],) if ours else ()
         self._aside = (self._added[ASIDE],) if ours else ()
         self._bos = _leading_bos(tokenizer)
-        self.has_template = bool(tokenizer.chat_template) and not ours
-        self._room = self._pieces(_ROOM, _ROOM_WITHOUT_SYSTEM) if self.has_template else None
-        self._chat = self._pieces(_CHAT, _CHAT_WITHOUT_SYSTEM) if self.has_template else None
+        usable = bool(tokenizer.chat_template) and not ours
+        self._room = self._pieces(_ROOM, _ROOM_WITHOUT_SYSTEM) if usable else None
+        self._chat = self._pieces(_CHAT, _CHAT_WITHOUT_SYSTEM) if self._room else None
+        self.has_template = self._chat is not None
         self.overhead = sum(map(len, self._room)) if self._room else len(self._bos) + len(self._aside)
         self.turn_overhead = len(self._chat[2]) + len(self._chat[3]) + 2 if self._chat else 0
         self.stop_ids = frozenset(self._end or self._stops())
@@ -128,19 +129,20 @@ class ChatTemplate:
 
     # --- what the tokenizer's own template puts around the content ---------------------------------------------------
 
-    def _pieces(self, *shapes: list[dict[str, str]]) -> list[tuple[int, ...]]:
-        """Ids between the slots of the first shape that the template accepts; some know no system turn."""
+    def _pieces(self, *shapes: list[dict[str, str]]) -> list[tuple[int, ...]] | None:
+        """Ids between the slots of the first shape that the template accepts (some know no system turn).
+
+        None if it accepts none, or alters what it is given: then the base is spoken to as one without a template.
+        """
         for shape in shapes:
             try:
                 text = self._tokenizer.apply_chat_template(shape, tokenize=False, add_generation_prompt=True)
-            except Exception as error:  # a template is a program of its author: it may raise anything
-                problem = error
+            except Exception:  # a template is a program of its author: it may raise anything
                 continue
             slots = [slot for slot in _SLOTS if any(slot in turn["content"] for turn in shape)]
             if (pieces := _split(text, slots)) is not None:
                 return [tuple(self._tokenizer.encode(piece, add_special_tokens=False)) for piece in pieces]
-            problem = ValueError("it drops or repeats what it is given")
-        raise EngineError(f"the base's chat template can't be used: {problem}", code="bad_base")
+        return None
 
     def _turn_end(self) -> list[int]:
         """The id that the template puts at the end of an assistant turn, if it is a control token."""

@@ -16,7 +16,7 @@ from chatroom import plugins
 from chatroom.errors import ChatroomError, EngineError, HistoryError
 from chatroom.frames import Floor
 from chatroom.likeliest import scores
-from chatroom.messages import AnyEvent, Ended, Running, Scores, Status, View
+from chatroom.messages import AnyEvent, Audience, Ended, Running, Scores, Status, View
 from chatroom.room import Turn
 from chatroom.speaking import Speaking, Stage
 from chatroom.turns.base import Policy, pending
@@ -81,11 +81,11 @@ class Conductor:
     async def _let_speak(self) -> None:
         """Lets one role after the other speak until it is silent."""
         while (turn := await self._next()) is not None:
-            self._tell(busy=True, next=turn.role)
+            self._tell(busy=True, next=turn.role, audience=turn.audience)
             await self._speak(turn)
 
-    def _tell(self, *, busy: bool, next: str = "") -> None:
-        self._stage.publish(Floor(room=self._stage.id, seq=self._room.head, busy=busy, next=next), None)
+    def _tell(self, *, busy: bool, next: str = "", audience: Audience | None = None) -> None:
+        self._stage.publish(Floor(room=self._stage.id, seq=self._room.head, busy=busy, next=next), audience)
 
     async def _rest(self) -> None:
         """Waits until something happens; meanwhile, what was said is encoded for the next turn."""
@@ -102,7 +102,7 @@ class Conductor:
         for seat in self._stage.cast.seated(self._room.seats.values()):
             with suppress(ChatroomError):  # it shows when the role speaks
                 role = self._stage.cast.role(seat.id)
-                engine, prompt = await self._stage.prompt(role)
+                engine, prompt = await self._stage.prompt(role, self._room.head)
                 lane = (id(engine), prompt.view, role.adapter and not role.adapter.invocation and role.adapter.path)
                 if lane not in lanes:
                     lanes.add(lane)
@@ -111,35 +111,46 @@ class Conductor:
     # --- who? ---------------------------------------------------------------------------------------------------------
 
     async def _next(self) -> Turn | None:
+        """Whose turn it is among those who may go on, who was spoken to first comes first."""
+        for audience in self._room.waiting():
+            if turn := await self._choose(audience):
+                return turn
+            self._room.hush(audience)
+        return None
+
+    async def _choose(self, audience: Audience | None) -> Turn | None:
         """Asks the policy and lets the room decide; again, if something was said while the engine was asked."""
         while True:
-            head, view = self._room.head, self._view()
-            if self._room.asleep or not view.roles:
-                return None
-            known = await self._scores(view)
+            head, view = self._room.head, self._view(audience)
+            known = await self._scores(view, audience)
             policy = self._without_scores if known is None else self._policy
             if head == self._room.head:
                 rng = Random(f"{self._seed}:{head}")
-                return self._room.next_turn(view, policy.choose(view, known or {}, rng), rng)
+                return self._room.next_turn(view, policy.choose(view, known or {}, rng), rng, audience)
 
-    def _view(self) -> View:
+    def _view(self, audience: Audience | None) -> View:
         """What is decided on. A role whose folder is broken is asked only when it is spoken to: then its turn fails,
         and says why."""
-        seats, cast = self._stage.cast.seated(self._room.seats.values()), self._stage.cast
-        called = pending(self._room.view(seats))
-        return self._room.view(seat for seat in seats if seat.id in called or not cast.fault(seat.id))
+        cast, present = self._stage.cast, list(self._stage.present())
+        seats = cast.seated(self._room.seats.values())
+        called = pending(self._room.view(seats, present, audience))
+        sound = (seat for seat in seats if seat.id in called or not cast.fault(seat.id))
+        return self._room.view(sound, present, audience)
 
-    async def _scores(self, view: View) -> Scores | None:
+    async def _scores(self, view: View, audience: Audience | None) -> Scores | None:
         """Scores where the policy wants them and the answer isn't clear; None where no engine can give them."""
-        if not self._policy.needs_scores or self._room.again or pending(view):
+        if not self._policy.needs_scores or not view.roles or self._room.again(audience) or pending(view):
             return {}
+        if audience is not None:
+            return None  # the lane that could tell holds public lines only
         for seat in view.roles:
             with suppress(ChatroomError):  # it shows when the role speaks
                 role = self._stage.cast.role(seat.id)
                 if self._stage.pool.engine(role).can_score:
-                    engine, prompt = await self._stage.prompt(role)
+                    engine, prompt = await self._stage.prompt(role, self._room.head)
                     if prompt.layout == "room":
-                        return await scores(engine, prompt, view, self._bias)
+                        async with self._stage.in_time(engine):
+                            return await scores(engine, prompt, view, self._bias)
         return None
 
     # --- one turn -----------------------------------------------------------------------------------------------------
@@ -183,12 +194,17 @@ class Conductor:
             audience=turn.audience,
             status=status,
             seed=turn.seed,
-            heard=speaking.heard,
+            heard=turn.heard,
             hands_to=speaking.hands_to,
             code=problem.code if problem else "",
-            error=str(problem) if problem else "",
+            error=_encodable(str(problem)) if problem else "",
             at=time(),
         )
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, as a path may hold them: the log and the wire are UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _ending() -> bool:

@@ -158,12 +158,13 @@ def first_kept(lengths: Sequence[int], budget: int) -> int:
 def shorten(drafted: Draft, counts: Mapping[str, int], limit: int) -> Draft:
     """Shortens lines and parts that take more than `limit` positions, by the share that they are over."""
 
-    def short(text: str) -> str:
-        over = counts.get(text, 0) / limit
+    def short(text: str, counted: str = "") -> str:
+        over = counts[counted or text] / limit
         return text if over <= 1 else text[: max(1, int(len(text) / over * 0.9) - 4)].rstrip() + " …"
 
     lines = tuple(
-        msgspec.structs.replace(line, text=short(line.text), said=short(line.said)) for line in drafted.prompt.lines
+        msgspec.structs.replace(line, text=short(line.text), said=short(line.said, line.text))
+        for line in drafted.prompt.lines
     )
     prompt = msgspec.structs.replace(drafted.prompt, premise=short(drafted.prompt.premise), lines=lines)
     return Draft(prompt=prompt, parts=tuple(Part(part.rank, short(part.text)) for part in drafted.parts))

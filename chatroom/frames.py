@@ -15,8 +15,8 @@ from chatroom.errors import FrameError
 from chatroom.messages import Audience, Ended, Entry, Joined, Left, Posted, Retried, Speaker, Status
 
 SUBPROTOCOL = "chatroom.v1"
-MAX_FRAME = 16_384
-"""Largest frame that a client may send, in bytes."""
+MAX_FRAME = 32_768
+"""Largest frame that a client may send, in bytes: the longest text fits, however its characters are escaped."""
 MAX_TEXT = 4_000
 """Longest text of a message, in code points."""
 MAX_PAGE = 200

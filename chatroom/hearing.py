@@ -45,19 +45,21 @@ class Hearing:
             since: Seq at which the role sat down; it matters only where the untold stays unheard.
         """
         messages = await self._catch_up(role.id, head)
-        late = self._untold and any(message.seq < since for message in messages)
+        late = self._untold and any(message.seq < since and message.author.kind == "person" for message in messages)
         heard = [message for message in messages if message.seq > since] if late else messages
         drafted = context.draft(asked(role, facts), self.scene, heard, view=role.id if late else "")
         return await _fitted(drafted, engine, facts)
 
     async def _catch_up(self, reader: str, head: int) -> list[Message]:
+        """Reads what was said since, up to `head`: what comes later is for the next turn."""
         heard = self._heard.setdefault(reader, Transcript())
         heard.seq = max(heard.seq, anchor(head))
-        while True:
+        while heard.seq < head:
             entries = await self._history.view(self.scene.room, reader, after=heard.seq, limit=PAGE)
-            heard.extend(entries)
+            heard.extend(entries, head)
             if len(entries) < PAGE:
-                return heard.messages
+                break
+        return heard.messages
 
 
 def asked(role: Role, facts: Facts) -> Asked:

@@ -20,6 +20,8 @@ async def scores(engine: Engine, prompt: Prompt, view: View, bias: dict[str, flo
         bias: Log-probability of each name after the premise; filled here, kept by the caller.
     """
     names = {role.id: f"{role.name}:" for role in view.roles} | {who.id: f"{who.name}:" for who in view.persons}
+    if not prompt.premise:
+        bias |= dict.fromkeys(names.values(), 0.0)  # nothing stands before the first line: no name is likelier there
     if unknown := sorted({name for name in names.values() if name not in bias}):
         opening = msgspec.structs.replace(prompt, view=f"{prompt.view}premise", lines=())
         bias.update(zip(unknown, await engine.score(opening, unknown), strict=True))

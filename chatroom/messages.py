@@ -107,6 +107,7 @@ class Running(Noun, frozen=True, kw_only=True):
     text: str = ""
     audience: Audience | None = None
     seed: int = 0
+    heard: int = 0
 
 
 class Message(Noun, frozen=True, kw_only=True):

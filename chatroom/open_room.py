@@ -63,9 +63,11 @@ class OpenRoom:
             history=history,
             limits=limits,
             publish=publish,
+            present=lambda: self._attendance.persons,
         )
         self._typed: dict[str, float] = {}
-        self._seating = asyncio.Lock()
+        self._deciding = asyncio.Lock()
+        """Held from a decision until what it decided is committed and folded."""
 
     async def open(self) -> None:
         """Reads the log, seats the roles that the file names, and begins to conduct."""
@@ -74,7 +76,8 @@ class OpenRoom:
         self._conductor = Conductor(
             self._stage, policy=self.file.turns, seed=self._journal.epoch, commit=self._commit_end
         )
-        if not self.room.asleep:
+        self.room.rest()
+        if self.room.waiting():
             self._conductor.wake()
         self._task = asyncio.create_task(self._conductor.run())
 
@@ -90,8 +93,9 @@ class OpenRoom:
     async def enter(self, seat: frames.Seat, person: Speaker, subscribe: Callable[[], None]) -> RoomState:
         """Sits a person down; `subscribe` is called in the very step in which the state is taken."""
         await self._seat_all()
-        if person.id not in self.room.persons:
-            await self._journal.commit(Joined(who=person, at=time()))
+        async with self._deciding:
+            if person.id not in self.room.persons:
+                await self._journal.commit(Joined(who=person, at=time()))
         recovered = seat.epoch == self._journal.epoch and seat.seq <= self._journal.last_seen(person.id)
         after = seat.seq if recovered else None
         limit = frames.MAX_PAGE if recovered else FIRST_PAGE
@@ -165,14 +169,16 @@ class OpenRoom:
                     raise RefusedError("nothing_running", "nobody is speaking")
                 return Ok(cid=cid)
             case frames.Retry(cid=cid, id=id_):
-                running = self._conductor.running is not None
-                retried = self.room.retry(id_, person, cid=cid, at=time(), running=running)
-                return await self._commit(retried, person, cid)
+                async with self._deciding:
+                    running = self._conductor.running is not None
+                    retried = self.room.retry(id_, person, cid=cid, at=time(), running=running)
+                    return await self._commit(retried, person, cid)
             case frames.Invite(cid=cid, role=name):
                 return await self._invite(name, person, cid)
             case frames.Dismiss(cid=cid, role=name):
-                left = self.room.dismiss(name, cid=cid, at=time())
-                ok = await self._commit(left, person, cid, wake=False)
+                async with self._deciding:
+                    left = self.room.dismiss(name, cid=cid, at=time())
+                    ok = await self._commit(left, person, cid, wake=False)
                 self._attendance.changed()
                 return ok
             case frames.History():
@@ -204,10 +210,11 @@ class OpenRoom:
             role = self._cast.role(id_)
         except FolderError as fault:
             raise RefusedError("bad_role", str(fault)) from None
-        ok = await self._commit(self.room.invite(speaker(role), cid=cid, at=time()), person, cid, wake=False)
-        if not ok.dup:
-            await self._greet(id_)
-            self._attendance.changed()
+        async with self._deciding:
+            ok = await self._commit(self.room.invite(speaker(role), cid=cid, at=time()), person, cid, wake=False)
+            if not ok.dup:
+                await self._greet(id_)
+        self._attendance.changed()
         return ok
 
     async def _page(self, frame: frames.History, person: Speaker) -> Ok:
@@ -230,7 +237,7 @@ class OpenRoom:
 
     async def _seat_all(self) -> None:
         """Gives the roles of the room's file a seat that never had one; a broken one waits until it is mended."""
-        async with self._seating:
+        async with self._deciding:
             for id_ in self.file.roles:
                 if id_ not in self.room.seated_at and not self._cast.fault(id_):
                     await self._journal.commit(Joined(who=speaker(self._cast.role(id_)), at=time()))

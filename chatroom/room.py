@@ -39,6 +39,41 @@ class Turn(msgspec.Struct, frozen=True):
     audience: Audience | None
 
 
+class Round:
+    """What was said to one audience since a person last spoke to it: a whisper has a round of its own."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.asked_at = 0
+        self.hushed = True
+        """Whether nobody goes on: somebody was stopped, or nobody wanted to say more."""
+        self.failed: set[str] = set()
+        self.again = ""
+        """Id of the role whose reply is to be made again."""
+        self.handed = ""
+        """Id of the speaker in whose name somebody began to speak."""
+
+    def ask(self, seq: int) -> None:
+        """A person said something."""
+        self.turns, self.asked_at, self.hushed, self.again, self.handed = 0, seq, False, "", ""
+        self.failed.clear()
+
+    def end(self, ended: Ended) -> None:
+        """A role's turn is over. One that began before the last line answers nothing of it, and hushes nobody."""
+        heard = ended.heard >= self.asked_at
+        self.turns += heard
+        if heard:
+            self.hushed = ended.status in {"stopped", "interrupted"}
+        self.again, self.handed = "", "" if ended.text else ended.hands_to
+        if ended.status == "failed":
+            self.failed.add(ended.author.id)
+
+    def retry(self, role: str) -> None:
+        """A reply is to be made again."""
+        self.again, self.turns, self.hushed = role, max(0, self.turns - 1), False
+        self.failed.clear()
+
+
 class Room:
     """The state of one room, folded from its log."""
 
@@ -49,33 +84,23 @@ class Room:
         self.seated_at: dict[str, int] = {}
         """Seq at which each role that ever sat here sat down last."""
         self.persons: dict[str, Speaker] = {}
+        """Everybody who was ever here."""
         self._transcript = Transcript()
         self._cap = cap
-        self._turns = 0
-        self._asked_at = 0
-        self._hushed = True
-        self._failed: set[str] = set()
-        self._again = ""
+        self._rounds: dict[Audience | None, Round] = {None: Round()}
 
     # --- what happened ------------------------------------------------------------------------------------------------
 
     def fold(self, entry: Entry) -> None:
         """Takes a committed entry into account."""
         match entry.event:
-            case Posted(author=author):
+            case Posted(author=author, audience=audience):
                 self.persons[author.id] = author
-                self._turns, self._hushed, self._again, self._asked_at = 0, False, "", entry.seq
-                self._failed.clear()
-            case Ended(author=author, status=status, heard=heard):
-                self._turns += heard >= self._asked_at
-                self._hushed = self._hushed or status in {"stopped", "interrupted"}
-                self._again = ""
-                if status == "failed":
-                    self._failed.add(author.id)
-            case Retried(supersedes=gone):
-                self._again = next((m.author.id for m in self.messages if m.id == gone), "")
-                self._turns, self._hushed = max(0, self._turns - 1), False
-                self._failed.clear()
+                self._round(audience).ask(entry.seq)
+            case Ended(audience=audience) as ended:
+                self._round(audience).end(ended)
+            case Retried(supersedes=gone, audience=audience):
+                self._round(audience).retry(next((m.author.id for m in self.messages if m.id == gone), ""))
             case Joined(who=who) if who.kind == "role":
                 self.seats[who.id] = who
                 self.seated_at[who.id] = entry.seq
@@ -83,8 +108,11 @@ class Room:
                 self.persons[who.id] = who
             case Left(who=who):
                 self.seats.pop(who.id, None)
-        self._transcript.extend([entry])
+        self._transcript.extend([entry], entry.seq)
         self.head = entry.seq
+
+    def _round(self, audience: Audience | None) -> Round:
+        return self._rounds.setdefault(audience, Round())
 
     @property
     def messages(self) -> Sequence[Message]:
@@ -103,15 +131,14 @@ class Room:
 
     def retry(self, id: str, person: Speaker, *, cid: str, at: float, running: bool) -> Retried:
         """A person wants another reply in place of the last one; `id` guards against retrying what was not seen."""
-        last = self.messages[-1] if self.messages else None
+        heard = [m for m in self.messages if m.audience is None or person.id in m.audience]
+        last = heard[-1] if heard else None
         if running:
             raise RefusedError("busy", "somebody is speaking; stop that first")
         if last is None or last.author.kind != "role" or last.author.id not in self.seats:
             raise RefusedError("nothing_to_retry", "only the last line can be tried again, and only a character's")
         if id and id != last.id:
             raise RefusedError("not_last", "something was said since; only the last reply can be tried again")
-        if last.audience is not None and person.id not in last.audience:
-            raise RefusedError("nothing_to_retry", "there is no last line of a character")
         return Retried(supersedes=last.id, by=person.id, cid=cid, at=at, audience=last.audience)
 
     def invite(self, role: Speaker, *, cid: str, at: float) -> Joined:
@@ -130,47 +157,56 @@ class Room:
 
     # --- whose turn it is ---------------------------------------------------------------------------------------------
 
-    @property
-    def again(self) -> str:
-        """Id of the role whose reply is to be tried again, if any."""
-        return self._again if self._again in self.seats else ""
+    def waiting(self) -> list[Audience | None]:
+        """The audiences that may hear more, who was spoken to first comes first. The rest wait for a person: their cap
+        is reached, or somebody was stopped."""
+        awake = [(round.asked_at, audience) for audience, round in self._rounds.items() if self._is_awake(round)]
+        return [audience for _, audience in sorted(awake, key=lambda pair: pair[0])]
 
-    @property
-    def asleep(self) -> bool:
-        """Whether nobody may speak before a person does: the cap is reached, or somebody was stopped."""
-        return self._hushed or self._turns >= self._cap
+    def again(self, audience: Audience | None) -> bool:
+        """Whether it is clear who speaks: a reply is made again, or was handed on."""
+        round = self._round(audience)
+        return round.again in self.seats or round.handed in self.seats
 
-    @property
-    def audience(self) -> Audience | None:
-        """Who hears the next reply: those who heard what it replies to."""
-        said = [message for message in self.messages if message.author.kind == "person"]
-        return said[-1].audience if said else None
-
-    def view(self, roles: Iterable[SeatedRole]) -> View:
+    def view(self, roles: Iterable[SeatedRole], present: Iterable[Speaker], audience: Audience | None) -> View:
         """What a policy decides on.
 
         Args:
-            roles: The roles that can speak, with their latest names and aliases.
+            roles: The roles with their latest names and aliases.
+            present: The persons who are here; those who spoke lately count too.
+            audience: Who will hear what is said next.
         """
-        hearers = self.audience
-        able = (r for r in roles if r.id in self.seats and r.id not in self._failed)
+        failed, said = self._round(audience).failed, self.messages
+        able = (role for role in roles if role.id in self.seats and role.id not in failed)
+        persons = {m.author.id: m.author for m in said if m.author.kind == "person"} | {p.id: p for p in present}
         return View(
-            roles=tuple(role for role in able if hearers is None or role.id in hearers),
-            persons=tuple(self.persons.values()),
-            messages=tuple(m for m in self.messages if m.audience is None or m.audience == hearers),
+            roles=tuple(role for role in able if audience is None or role.id in audience),
+            persons=tuple(persons.values()),
+            messages=tuple(message for message in said if message.audience == audience),
             cap=self._cap,
         )
 
-    def next_turn(self, view: View, names: Sequence[str], rng: Random) -> Turn | None:
+    def next_turn(self, view: View, names: Sequence[str], rng: Random, audience: Audience | None) -> Turn | None:
         """Decides on what the policy named: a turn, or silence (None)."""
-        able = {role.id for role in view.roles}
-        if self.asleep or not able:
+        round, able = self._round(audience), {role.id for role in view.roles}
+        if not self._is_awake(round):
             return None
-        if self.again in able:
-            return Turn(self.again, self.audience)
-        if names and names[0] in able:
-            return Turn(names[0], self.audience)
-        if self._turns or not view.messages or only_people_addressed(view):
+        wanted = [round.again, round.handed, *names[:1]]
+        if chosen := next((id_ for id_ in wanted if id_ in able), ""):
+            return Turn(chosen, audience)
+        if round.turns or not able or only_people_addressed(view):
             return None
         owed = [*spoken_of(view), *(name for name in names if name in able), *by_talkativeness(view, rng), *able]
-        return Turn(owed[0], self.audience)
+        return Turn(owed[0], audience)
+
+    def _is_awake(self, round: Round) -> bool:
+        return not round.hushed and round.turns < self._cap
+
+    def hush(self, audience: Audience | None) -> None:
+        """Nobody wanted to say more to this audience: it waits for a person."""
+        self._round(audience).hushed = True
+
+    def rest(self) -> None:
+        """After a restart only those go on who were not answered at all."""
+        for round in self._rounds.values():
+            round.hushed = round.hushed or round.turns > 0

@@ -5,6 +5,7 @@ frames in and gets frames to send by `publish`.
 """
 
 import asyncio
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -63,7 +64,7 @@ class RoomManager:
         Raises:
             RefusedError: `bad_name`, or `name_taken` by a role.
         """
-        name = " ".join(unicodedata.normalize("NFC", name).split(" ")).strip()
+        name = re.sub(" +", " ", unicodedata.normalize("NFC", name)).strip()
         if fault := name_fault(name):
             raise RefusedError("bad_name", f"the name {fault}")
         if name_key(name) in {name_key(taken) for taken in self._cast.names()}:

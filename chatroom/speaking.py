@@ -6,19 +6,19 @@ its time limits. How the turn ends is for the conductor to say; nothing is commi
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
 
 import msgspec
 
 from chatroom.cast import Cast
 from chatroom.engine_pool import EnginePool
-from chatroom.engines.base import Engine
+from chatroom.engines.base import Engine, Facts
 from chatroom.errors import EngineError
 from chatroom.frames import Delta, ServerFrame, Start
 from chatroom.hearing import Hearing
 from chatroom.history.base import History
-from chatroom.messages import Audience, Prompt, Running
+from chatroom.messages import Audience, Prompt, Running, Speaker
 from chatroom.reply import Reply
 from chatroom.roles import Role
 from chatroom.room import Room, Turn
@@ -43,6 +43,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         publish: Tells a frame that is not durable to those who may hear it (None: everyone).
+        present: Gives the persons who are here.
     """
 
     room: Room
@@ -52,17 +53,37 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     history: History
     limits: TurnLimits
     publish: Callable[[ServerFrame, Audience | None], None]
+    present: Callable[[], Iterable[Speaker]]
 
     @property
     def id(self) -> str:
         """The room's id."""
         return self.hearing.scene.room
 
-    async def prompt(self, role: Role) -> tuple[Engine, Prompt]:
-        """What a role would be asked now, and by which engine."""
-        engine, facts = await self.pool.start(role)
+    async def start(self, role: Role) -> tuple[Engine, Facts]:
+        """Starts a role's engine; one that takes too long goes on loading for the next turn."""
+        try:
+            async with asyncio.timeout(self.limits.turn):
+                return await self.pool.start(role)
+        except TimeoutError:
+            raise EngineError("the model is still loading; ask again in a while", code="timeout") from None
+
+    async def prompt(self, role: Role, head: int) -> tuple[Engine, Prompt]:
+        """What a role would be asked after the event `head`, and the engine that would be."""
+        engine, facts = await self.start(role)
         since = self.room.seated_at.get(role.id, 0)
-        return engine, await self.hearing.prompt(role, engine, facts, head=self.room.head, since=since)
+        async with self.in_time(engine):
+            return engine, await self.hearing.prompt(role, engine, facts, head=head, since=since)
+
+    @asynccontextmanager
+    async def in_time(self, engine: Engine) -> AsyncIterator[None]:
+        """Bounds what an engine should answer at once; one that does not is ended, and started anew by who needs it."""
+        try:
+            async with asyncio.timeout(self.limits.token_gap):
+                yield
+        except TimeoutError:
+            await engine.close()
+            raise EngineError("the engine does not answer; it is started anew", code="timeout") from None
 
 
 class Speaking:
@@ -80,8 +101,6 @@ class Speaking:
             audience=turn.audience,
             seed=secrets.randbits(31),
         )
-        self.heard = 0
-        """The last seq that the speaker had heard."""
         self.hands_to = ""
         """Id of the speaker in whose name the model went on, if it did."""
         self._stage = stage
@@ -94,8 +113,9 @@ class Speaking:
             ChatroomError: The role's folder is broken, or its engine can't answer; `running.text` holds what was said.
         """
         role = self._stage.cast.role(self.running.author.id)
-        self.heard = self._stage.room.head
-        engine, prompt = await self._stage.prompt(role)
+        await self._stage.start(role)
+        self.running = msgspec.structs.replace(self.running, heard=self._stage.room.head)
+        engine, prompt = await self._stage.prompt(role, self.running.heard)
         for attempt in range(ATTEMPTS):
             self.running = msgspec.structs.replace(self.running, seed=self.running.seed + attempt)
             reply = Reply(own=(role.name, *role.aliases), others=self._others(role), line_ends=prompt.layout == "room")
@@ -120,7 +140,7 @@ class Speaking:
         try:
             async with asyncio.timeout(self._stage.limits.turn), aclosing(pieces):
                 async for piece in _in_time(pieces, self._stage.limits):
-                    await self._tell(reply.feed(piece))
+                    await self._tell(reply.feed(piece.encode("utf-8", "replace").decode()))  # no lone surrogates
                     if reply.over:
                         break
         except TimeoutError:

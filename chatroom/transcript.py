@@ -26,13 +26,13 @@ class Transcript:
         self.seq = 0
         self.messages: list[Message] = []
 
-    def extend(self, entries: Iterable[Entry]) -> None:
-        """Folds further entries; those already folded are passed over."""
+    def extend(self, entries: Iterable[Entry], head: int) -> None:
+        """Folds further entries up to the room's `head`; those already folded are passed over."""
         for entry in entries:
-            if entry.seq > self.seq:
+            if self.seq < entry.seq <= head:
                 self._fold(entry)
                 self.seq = entry.seq
-        if self.messages and self.messages[0].seq <= (oldest := anchor(self.seq)):
+        if self.messages and self.messages[0].seq <= (oldest := anchor(head)):
             self.messages = [message for message in self.messages if message.seq > oldest]
 
     def _fold(self, entry: Entry) -> None:

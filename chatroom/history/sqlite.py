@@ -185,6 +185,7 @@ def _open(connection: sqlite3.Connection, room: str, now: float) -> tuple[str, i
             status="interrupted",
             audience=turn.audience,
             seed=turn.seed,
+            heard=turn.heard,
         )
         _append(connection, room, ended, _encode(ended), "", "")
     connection.execute("DELETE FROM running WHERE room = ?", (room,))

@@ -25,17 +25,30 @@ class Policy(Protocol):
 
 def since_person(view: View) -> Sequence[Message]:
     """The last line of a person and all that was said by those who had heard it."""
-    for i in range(len(view.messages) - 1, -1, -1):
-        line = view.messages[i]
-        if line.author.kind == "person":
-            return [line, *(reply for reply in view.messages[i + 1 :] if reply.heard >= line.seq)]
-    return view.messages
+    asked = [at for at, message in enumerate(view.messages) if message.author.kind == "person"]
+    if not asked:
+        return view.messages
+    line = view.messages[asked[-1]]
+    return [line, *(reply for reply in view.messages[asked[-1] + 1 :] if reply.heard >= line.seq)]
+
+
+def since_silence(view: View) -> Sequence[Message]:
+    """The lines since the room was last silent: those that people said before or during one turn belong together."""
+    asked = [at for at, message in enumerate(view.messages) if message.author.kind == "person"]
+    begin = asked[-1] if asked else 0
+    for at in reversed(asked[:-1]):
+        line, between, after = view.messages[begin], view.messages[at + 1 : begin], view.messages[begin + 1 :]
+        meanwhile = any(reply.author.kind == "role" and reply.heard < line.seq for reply in after)
+        if any(message.author.kind == "role" for message in between) and not meanwhile:
+            break
+        begin = at
+    return view.messages[begin:]
 
 
 def pending(view: View) -> list[str]:
     """Ids of the roles that were spoken to since the last silence and have not answered yet, in that order."""
     waiting: dict[str, int] = {}
-    for message in since_person(view):
+    for message in since_silence(view):
         if message.heard >= waiting.get(message.author.id, 0):
             waiting.pop(message.author.id, None)
         for id_ in [*addressed(message.text, (*view.roles, *view.persons)), *filter(None, [message.hands_to])]:

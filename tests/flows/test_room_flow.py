@@ -317,7 +317,7 @@ async def test_closing_ends_a_turn_as_interrupted(tmp_path: Path) -> None:
         await gate.reached.wait()
     async with table(tmp_path) as at:
         assert at.room.room.messages[-1].text == "One two"
-        assert at.room.room.asleep
+        assert at.room.room.waiting() == []
 
 
 async def test_floor_tells_who_thinks(tmp_path: Path) -> None:

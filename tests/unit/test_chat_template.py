@@ -135,8 +135,9 @@ def test_a_template_without_system_turn_is_used() -> None:
     assert str(tokenizer.decode(rendered.ids)).startswith("<|im_start|>user\nA storm.\nAnn: One.\n")
 
 
-def test_a_template_that_loses_content_is_refused() -> None:
+def test_a_template_that_loses_content_is_not_used() -> None:
     tokenizer = make_tokenizer(ours=False, template=True)
     tokenizer.chat_template = "nothing"
-    with pytest.raises(EngineError, match="chat template can't be used"):
-        ChatTemplate(tokenizer)
+    template = ChatTemplate(tokenizer)
+    assert not template.has_template
+    assert text_of(template.render(prompt("One.")).ids, ours=False).endswith("Ann: One.\nMara speaks next.\nMara:")

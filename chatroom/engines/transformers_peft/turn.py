@@ -60,12 +60,13 @@ class Turns:
         self._model, self._lanes = model, lanes
 
     def reply(self, prompt: Prompt, adapter: Adapter | None, sampling: Sampling) -> Steps:
-        """Continues the prompt until a stop id or `max_tokens`."""
-        plan = self.plan(prompt, adapter, spare=sampling.max_tokens)
+        """Continues the prompt until a stop id, `max_tokens` or the end of the context."""
+        plan = self.plan(prompt, adapter, spare=1)
+        most = min(sampling.max_tokens, self._model.context - len(plan.ids))
         sampler, text = self._sampler(plan, sampling), Detokenizer(self._model.tokenizer, plan.ids)
         with self._lanes.lane(plan.key, plan.shared_ids) as lane:
             logits = yield from self.encode(lane, plan, len(plan.ids))
-            for left in reversed(range(sampling.max_tokens)):
+            for left in reversed(range(most)):
                 token = sampler.pick(logits[-1])
                 if token in self._model.stop_ids:
                     break
