@@ -2,8 +2,8 @@
 
 Holds no socket, file, clock or randomness: entries of the log come in, decisions go out, and a restart that folds the
 same entries decides alike. Here is what every turn policy owes the table: after a person's line at least one role
-speaks, unless only people were addressed; without a person the room falls silent after `cap` turns; nobody is asked
-again who has just failed; a reply to a whisper is heard by those who heard the whisper, and by nobody else.
+speaks, but people among themselves are left alone; without a person the room falls silent after `cap` turns; nobody is
+asked again who has just failed; a reply to a whisper is heard by those who heard the whisper, and by nobody else.
 """
 
 from collections.abc import Iterable, Sequence
@@ -191,10 +191,11 @@ class Room:
         round, able = self._round(audience), {role.id for role in view.roles}
         if not self._is_awake(round):
             return None
-        wanted = [round.again, round.handed, *names[:1]]
+        among_people = only_people_addressed(view)
+        wanted = [round.again, round.handed, *(() if among_people else names[:1])]
         if chosen := next((id_ for id_ in wanted if id_ in able), ""):
             return Turn(chosen, audience)
-        if round.turns or not able or only_people_addressed(view):
+        if round.turns or not able or among_people:
             return None
         owed = [*spoken_of(view), *(name for name in names if name in able), *by_talkativeness(view, rng), *able]
         return Turn(owed[0], audience)
