@@ -38,7 +38,8 @@ async def test_a_retried_whisper_stays_a_whisper(tmp_path: Path) -> None:
         assert again is not None
         await at.until(lambda: len(ends(at)) == 2)
         assert ends(at)[1].text == "In the bell, as you said."
-        assert all(heard is not None and heard <= secret for frame, heard in at.told if isinstance(frame, Delta | EndFrame))
+        spoken = [heard for frame, heard in at.told if isinstance(frame, Delta | EndFrame)]
+        assert all(heard is not None and heard <= secret for heard in spoken)
 
 
 async def test_a_turn_handed_on_is_taken(tmp_path: Path) -> None:
