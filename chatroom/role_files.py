@@ -61,14 +61,18 @@ class Folder(msgspec.Struct, frozen=True):
 
     def sub(self, name: str) -> "Folder":
         """A folder below this one. Raises ValueError with a text for people."""
-        if not name or name.startswith(("/", "~")) or "\\" in name or "\0" in name or ".." in name.split("/"):
-            raise ValueError(f"{name!r} is not a path inside {self.label}")
+        self.check_inside(name)
         real = _resolved(self.path / name)
         if real is None or not real.is_relative_to(self.root):
             raise ValueError(f"{name!r} leads out of {self.label}")
         if not real.is_dir():
             raise ValueError(f"there is no folder {name!r} in {self.label}")
         return Folder(real, self.root, f"{self.label}/{name.strip('/')}")
+
+    def check_inside(self, name: str) -> None:
+        """Raises ValueError, with a text for people, for what is not written as a path below this folder."""
+        if not name or name.startswith(("/", "~")) or "\\" in name or "\0" in name or ".." in name.split("/"):
+            raise ValueError(f"{name!r} is not a path inside {self.label}")
 
     def names(self) -> list[str]:
         """Names of what lies directly here."""
@@ -141,7 +145,10 @@ def check_entries(folder: Folder) -> None:
     """Refuses a folder with too many files, too deep a nesting, or something in it that is neither file nor folder."""
     for path in _walk(folder.path):
         name = path.relative_to(folder.path).as_posix()
-        mode = path.lstat().st_mode
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue  # an editor's passing file
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
             raise folder.fault(name, "it is neither a file nor a folder", "take it away")
         real = _resolved(path) if stat.S_ISLNK(mode) else path
@@ -154,15 +161,22 @@ def _walk(folder: Path) -> Iterator[Path]:
     count, todo = 0, [(folder, 0)]
     while todo:
         here, depth = todo.pop()
-        for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
+        for entry in _listed(here):
             count += 1
             if count > MOST_ENTRIES or depth >= MOST_DEPTH:
-                label = f"{folder.parent.name}/{folder.name}"
                 problem = f"it holds more than {MOST_ENTRIES:,} files or is nested deeper than {MOST_DEPTH} folders"
-                raise FolderError(label, problem, "keep only what the role needs")
+                raise FolderError(f"roles/{folder.name}", problem, "keep only what the role needs")
             yield Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
                 todo.append((Path(entry.path), depth + 1))
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder; nothing in one that went away meanwhile."""
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
 
 
 def _line(name: str, path: Path) -> str:

@@ -91,7 +91,7 @@ def check_role(folder: Path, models: Path) -> list[FolderError]:
     """Every fault of a role folder, also those that only training would meet."""
     faults = _read(folder, models)[1]
     with faults.kept():
-        check_lines(Folder.at(folder), faults)
+        check_lines(_opened(folder), faults)
     return list({str(fault): fault for fault in faults}.values())
 
 
@@ -109,7 +109,7 @@ def same_names(roles: Iterable[Role]) -> list[FolderError]:
     """A fault for every two roles that a reader could not tell apart."""
     return [
         FolderError(
-            f"{other.folder.parent.name}/{other.id}/role.toml",
+            f"roles/{other.id}/role.toml",
             f"the role {one.id!r} is called {one.name!r} too",
             "give one of them another name",
             key="name",
@@ -119,13 +119,21 @@ def same_names(roles: Iterable[Role]) -> list[FolderError]:
     ]
 
 
+def _opened(folder: Path) -> Folder:
+    return Folder.at(folder, f"roles/{folder.name}")
+
+
 def _read(folder: Path, models: Path) -> tuple[Role | None, Faults]:
     faults = Faults()
     with faults.kept():
-        mark = fingerprint(folder)
-        opened = Folder.at(folder)
-        check_entries(opened)
-        return _Reading(opened, models, faults).role(folder, mark), faults
+        try:
+            mark = fingerprint(folder)
+            opened = _opened(folder)
+            check_entries(opened)
+            return _Reading(opened, models, faults).role(folder, mark), faults
+        except OSError as error:  # not ours to read, or it went away while we did
+            where, problem = f"roles/{folder.name}", f"it can't be read: {error.strerror}"
+            raise FolderError(where, problem, "check its files and their permissions") from error
     return None, faults
 
 
@@ -189,6 +197,7 @@ class _Reading:
         for name in names:
             parent, _, file = name.rstrip("/").rpartition("/")
             try:
+                self._folder.check_inside(name)
                 around = self._folder.sub(parent) if parent else self._folder
                 if (around.path / file).is_file():
                     with self._faults.kept():

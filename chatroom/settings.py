@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of the room files."""
     models: Path = CHECKOUT / "models"
     """Folder of the bases that `models/NAME` in a role.toml means."""
+    room: Annotated[str, Meta(max_length=64)] = "saltmere"
+    """Id of the room that is meant where none is named; the first one if it does not exist."""
     host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
     """Address that the server listens on; beyond this machine only with a token."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8765

@@ -5,6 +5,7 @@ finds the other faults too. Knows no file and no error class of ours: settings, 
 from. The structs that are read here have a default for every field.
 """
 
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
@@ -17,6 +18,17 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 MOST_DOTS = 400
 """In one line: the parser takes quadratic time for a dotted key, which a hostile file would use."""
+
+
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+"""What people call the types that msgspec names between backticks."""
 
 
 class Fault(NamedTuple):
@@ -81,7 +93,8 @@ def convert(value: object, kind: Any, *, strict: bool = True) -> Any:
     try:
         return msgspec.convert(value, kind, strict=strict, dec_hook=_path)
     except msgspec.ValidationError as error:
-        raise ValueError(str(error).replace("`", "").replace("$", "item ").replace("Expected", "expected")) from None
+        said = re.sub(r"`(\w+)", lambda found: _WORDS.get(found[1], found[1]), str(error))
+        raise ValueError(said.replace("`", "").replace("$", "item ").replace("Expected", "expected")) from None
 
 
 def _path(kind: type, value: object) -> Any:

@@ -4,11 +4,20 @@
 frames it knows only the name of the protocol.
 """
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, NegotiationError
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+    InvalidURI,
+    NegotiationError,
+)
 from websockets.typing import Subprotocol
 
 from chatroom.errors import ChatroomError, RefusedError
@@ -29,24 +38,43 @@ class LostError(ChatroomError):
         self.retry_ms = retry_ms
 
 
+class MismatchError(LostError):
+    """What answers there is no server of ours, or not in this way; final unless one of ours was there before."""
+
+
 @asynccontextmanager
 async def dialled(address: str) -> AsyncIterator[ClientConnection]:
     """A socket that speaks our protocol; it is closed at the end."""
+    _check_port(address)
     try:
         async with _connect(address) as socket:
             if socket.subprotocol != SUBPROTOCOL:
-                raise RefusedError("version", f"the server does not speak {SUBPROTOCOL}")
+                raise MismatchError(f"the server does not speak {SUBPROTOCOL}")
             yield socket
     except ConnectionClosed as error:
         raise _closed(error) from error
     except InvalidStatus as error:
         raise _unwelcome(error) from error
     except NegotiationError as error:
-        raise RefusedError("version", f"the server does not speak {SUBPROTOCOL}") from error
+        raise MismatchError(f"the server does not speak {SUBPROTOCOL}") from error
     except InvalidURI as error:
         raise RefusedError("bad_address", f"{address} is no address of a server") from error
-    except (OSError, InvalidHandshake) as error:
-        raise LostError(_reason(error)) from error
+    except ssl.SSLError as error:
+        raise MismatchError(f"no secure connection: {_tls_reason(error)}") from error
+    except InvalidMessage as error:
+        raise _no_answer(error) from error
+    except InvalidHandshake as error:
+        raise MismatchError(f"no room is served there: {error}") from error
+    except OSError as error:
+        hint = "; does it want ws://?" if isinstance(error, TimeoutError) and address.startswith("wss://") else ""
+        raise LostError(_reason(error) + hint) from error
+
+
+def _check_port(address: str) -> None:
+    try:
+        _ = "://" in address and urlsplit(address).port  # reading it checks it
+    except ValueError as error:
+        raise RefusedError("bad_address", f"{address} is no address of a server: {error}") from error
 
 
 def _connect(address: str) -> connect:
@@ -79,19 +107,32 @@ def _closed(error: ConnectionClosed) -> ChatroomError:
 
 def _unwelcome(error: InvalidStatus) -> ChatroomError:
     status, body = error.response.status_code, error.response.body or b""
-    text = bytes(body[:300]).decode(errors="replace").strip() or "no reason given"
+    text = bytes(body[:300]).decode(errors="replace").strip()
+    text = "no reason given" if not text or text.startswith("<") else text  # a page in HTML is for browsers
+    if status < 400 or status in {405, 501}:
+        return MismatchError(f"no room is served there: another kind of server answers ({status})")
     if status in _FINAL_STATUSES:
         return RefusedError("not_let_in", f"the server does not let us in ({status}): {text}")
     return LostError(f"the server is not ready ({status}): {text}")
 
 
-def _reason(error: Exception) -> str:
+def _no_answer(error: InvalidMessage) -> LostError:
+    if isinstance(error.__cause__, EOFError):
+        return LostError("the connection was closed before the server answered; does it want wss:// or ws://?")
+    return MismatchError("what answers there is no web server; does it want wss:// or ws://?")
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return f"the server does not answer in TLS; try ws:// ({error.reason or 'cut off'})"
+
+
+def _reason(error: OSError) -> str:
     match error:
         case ConnectionRefusedError() | FileNotFoundError():
             return "no server answers there"
         case TimeoutError():
             return "the server does not answer"
-        case OSError():
-            return error.strerror or "the connection failed"
         case _:
-            return str(error) or "the connection failed"
+            return error.strerror or str(error) or "the connection failed"

@@ -12,6 +12,7 @@ MAX_MARKS = 8
 """Most combining or invisible characters on one base: a pile of them would run over the lines above and below."""
 
 _LINE_BREAKS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_BLANKS = re.compile(r"\n(?:[^\S\n]*\n){3,}")
 _REMOVED = re.compile(r"[\ufeff\U000e0000-\U000e007f]")
 """Byte order mark and tag characters: invisible, able to carry a hidden text."""
 _SHOWN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb\ud800-\udfff]")
@@ -26,6 +27,11 @@ def safe_text(text: str, *, newlines: bool = False) -> str:
     text = _LINE_BREAKS.sub("\n" if newlines else " ", text)
     text = _SHOWN.sub(_visible, _REMOVED.sub("", text))
     return text if text.isascii() else _without_piles(text)
+
+
+def shown_text(text: str) -> str:
+    """Returns what somebody said as it may be shown: its lines, at most two blank ones in a row."""
+    return _BLANKS.sub("\n\n\n", safe_text(text, newlines=True))
 
 
 def _visible(match: re.Match[str]) -> str:

@@ -119,6 +119,15 @@ class Transcript:
             return "speaking"
         return "thinking" if turns or self.thinking == seated.who.id else "idle"
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """A sentence for each role that can't speak."""
+        return tuple(presence_of(seated) for seated in self.roster if seated.fault)
+
+    def anybody_else(self, you: str) -> bool:
+        """Whether somebody is here who could answer you."""
+        return any(seated.online and not seated.fault and seated.who.id != you for seated in self.roster)
+
     def is_silent_after(self, seq: int) -> bool:
         """Whether the room has fallen silent after that event."""
         return not self.busy and self.silent_after >= seq
@@ -162,11 +171,8 @@ class Transcript:
                 turns = (frame.id,) if self.running.pop(frame.id, None) else ()
                 self.thinking = "" if self.thinking == frame.author.id else self.thinking
                 roster = True
-            case JoinedFrame() | LeftFrame():
-                self._reseat(frame)
-                roster = True
-            case PostedFrame():
-                pass
+            case PostedFrame() | JoinedFrame() | LeftFrame():
+                pass  # who is here now is for the presence frame to say: these may be old
         return Change(added=rows, turns=turns, roster=roster)
 
     def _rows_of(self, events: Iterable[DurableFrame]) -> tuple[Row, ...]:
@@ -182,14 +188,6 @@ class Transcript:
             self.rows.append(row)
         else:
             insort(self.rows, row, key=lambda other: other.seq)
-
-    def _reseat(self, frame: JoinedFrame | LeftFrame) -> None:
-        """Keeps the roster true until the next presence frame brings the whole of it."""
-        others = tuple(seated for seated in self.roster if seated.who.id != frame.who.id)
-        if isinstance(frame, LeftFrame):
-            self.roster = others
-        elif len(others) == len(self.roster):
-            self.roster = (*others, Seated(who=frame.who))
 
     def _grow(self, frame: Start | Snap | Delta) -> Change:
         if isinstance(frame, Delta):

@@ -29,11 +29,13 @@ class Typed(NamedTuple):
 
 def parse(line: str) -> Typed:
     """Reads a typed line; `//` at its beginning says a line that begins with one slash."""
-    if line.startswith("//"):
-        return Typed("say", line[1:])
-    if not line.startswith("/"):
+    stripped = line.lstrip()
+    if stripped.startswith("//"):
+        return Typed("say", stripped[1:])
+    if not stripped.startswith("/"):
         return Typed("say", line)
-    verb, _, argument = line[1:].strip().partition(" ")
+    verb, _, argument = stripped[1:].strip().partition(" ")
+    verb = verb.casefold()
     if verb not in COMMANDS:
         return Typed("unknown", verb)
     return Typed(verb, argument.strip())
@@ -47,6 +49,12 @@ def problem(typed: Typed) -> str:
     if wants and not typed.argument:
         return f"/{typed.verb} needs the name of a role"
     return ""
+
+
+def excess(typed: Typed, longest: int) -> str:
+    """By how much a line is longer than the server takes, or nothing."""
+    length = len(typed.argument)
+    return f"too long: {length:,} of {longest:,} characters" if length > longest else ""
 
 
 def usages() -> list[tuple[str, str]]:

@@ -15,10 +15,10 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from chatroom.clients._dial import LostError, dialled
+from chatroom.clients._dial import LostError, MismatchError, dialled
 from chatroom.clients._outbox import Outbox, resolve
 from chatroom.clients._room_feed import RoomFeed
-from chatroom.errors import FrameError, RefusedError
+from chatroom.errors import ChatroomError, FrameError, RefusedError
 from chatroom.frames import (
     AnyServerFrame,
     Bye,
@@ -145,6 +145,8 @@ class Connection:
                         async for frame in self._frames(socket):
                             yield frame
                 except LostError as lost:
+                    if isinstance(lost, MismatchError) and not self._was_welcome:
+                        raise RefusedError("version", str(lost)) from lost
                     offline = Offline(str(lost), self._wait(tries, lost.retry_ms or self._bye_ms))
                 tries += 1
                 yield self._become(offline)
@@ -211,6 +213,8 @@ class Connection:
         async with asyncio.timeout(WELCOME_WITHIN):
             while not isinstance(frame := decode_server(await socket.recv()), Welcome):
                 self._check_refusal(frame)
+                if isinstance(frame, Error):
+                    raise self._refusal(frame)  # no welcome will follow it
         self._was_welcome, self.limits = True, frame.limits
         for state in frame.rooms:
             self._feeds.setdefault(state.room, RoomFeed(state.room)).enter(state)
@@ -220,12 +224,14 @@ class Connection:
         """Ends or loses the connection where the server says so."""
         if isinstance(frame, Bye):
             self._bye_ms = frame.retry_ms
-        if not isinstance(frame, Error) or not frame.fatal:
-            return
+        if isinstance(frame, Error) and frame.fatal:
+            raise self._refusal(frame)
+
+    def _refusal(self, frame: Error) -> ChatroomError:
         # Our own connection that broke may keep the name for a while; the server will notice that it is gone.
         if frame.retry_ms or (frame.code == "name_taken" and self._was_welcome):
-            raise LostError(frame.text, frame.retry_ms)
-        raise RefusedError(frame.code, frame.text)
+            return LostError(frame.text, frame.retry_ms)
+        return RefusedError(frame.code, frame.text)
 
     def _hang_up(self) -> None:
         self._socket = None
@@ -273,6 +279,10 @@ class Connection:
 
     async def _answered(self, cid: str, answer: Ok | RefusedError) -> Sequence[AnyServerFrame]:
         if feed := self._fills.pop(cid, None):
+            if isinstance(answer, RefusedError) and answer.retry_ms:
+                await self._clock.sleep(answer.retry_ms / 1000)  # the gap must be filled before what comes after it
+                await self._fill(feed)
+                return ()
             ready = feed.fill(answer.events, more=answer.more) if isinstance(answer, Ok) else feed.release()
             await self._fill(feed)
             return ready

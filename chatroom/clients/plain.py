@@ -14,10 +14,10 @@ from contextlib import aclosing, suppress
 from io import TextIOWrapper
 from typing import TextIO
 
-from chatroom.clients._safe_text import safe_text
+from chatroom.clients._safe_text import safe_text, shown_text
 from chatroom.clients._transcript import Row, Transcript, presence_of
 from chatroom.clients._typed_input import typed_lines
-from chatroom.clients._typed_line import Typed, parse, problem, role_id, usages
+from chatroom.clients._typed_line import Typed, excess, parse, problem, role_id, usages
 from chatroom.clients.base import Connecting, Connection, News, Offline, Online
 from chatroom.errors import RefusedError
 from chatroom.frames import Error, PostedFrame, RetriedFrame, Welcome
@@ -49,9 +49,12 @@ async def run(
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows few letters still shows the others
+    printer = Printer(out or sys.stdout, err or sys.stderr)
+    if lines is None and sys.stdin is None:  # as after `<&-`
+        printer.note("standard input is closed: there is nothing to say")
+        return 1
     typed = lines if lines is not None else typed_lines(sys.stdin.fileno())
     hurried = lines is None and os.isatty(sys.stdin.fileno())
-    printer = Printer(out or sys.stdout, err or sys.stderr)
     return await LineMode(connection, printer, patience, hurried=hurried).run(name, typed)
 
 
@@ -65,7 +68,8 @@ class Printer:
         print(_line(row), file=self._out, flush=True)
 
     def note(self, text: str) -> None:
-        print("* " + safe_text(text), file=self._err, flush=True)
+        with suppress(OSError):  # there is nowhere to tell that nothing can be told
+            print("* " + safe_text(text), file=self._err, flush=True)
 
     def context(self, row: Row) -> None:
         print(_line(row), file=self._err, flush=True)
@@ -90,6 +94,7 @@ class LineMode:
         self._said_at = 0
         self._failed = False
         self._here: dict[str, str] = {}
+        self._told: set[str] = set()
         self._moved = asyncio.Condition()
 
     async def run(self, name: str, lines: AsyncIterator[str]) -> int:
@@ -117,6 +122,10 @@ class LineMode:
             if isinstance(error, BrokenPipeError):
                 self._printer.hush()
                 return 0
+            if isinstance(error, OSError):
+                self._printer.note(f"standard output can't be written: {error.strerror}")
+                self._printer.hush()
+                return 1
             if isinstance(error, RefusedError):
                 self._printer.note(str(error))
                 return 1
@@ -135,11 +144,11 @@ class LineMode:
 
     def _hear(self, news: News) -> None:
         match news:
-            case Connecting():
+            case Connecting() if "://" in self._connection.address:
                 self._printer.note(f"connecting to {self._connection.address}")
             case Offline():
-                self._printer.note(f"offline: {news.reason}; trying again in {news.wait:.0f} s")
-            case Online():
+                self._printer.note(f"offline: {news.reason}; trying again in {max(1, round(news.wait))} s")
+            case Connecting() | Online():
                 pass
             case Error():
                 self._printer.note(news.text)
@@ -161,7 +170,7 @@ class LineMode:
             self._print(self._transcript.rows[-RECENT:], show, past=True)
         self._here = self._roster()
         self._printer.note(f"in {self._transcript.name}: {', '.join(self._here)}")
-        self._tell([presence_of(seated) for seated in self._transcript.roster if seated.fault])
+        self._tell_fresh(self._transcript.faults)
 
     def _fold(self, news: News) -> None:
         if isinstance(news, Connecting | Online | Offline):
@@ -171,8 +180,13 @@ class LineMode:
         if isinstance(news, RetriedFrame):
             self._printer.note("the last reply is being made again")
         if change.roster and (here := self._roster()) != self._here:
-            self._tell(sentence for who, sentence in here.items() if sentence != self._here.get(who))
+            self._tell_fresh(sentence for who, sentence in here.items() if sentence != self._here.get(who))
             self._here = here
+
+    def _tell_fresh(self, sentences: Iterable[str]) -> None:
+        """Tells each fault once, however often it comes and goes."""
+        self._tell(sentence for sentence in sentences if sentence not in self._told)
+        self._told.update(self._transcript.faults)
 
     def _tell(self, sentences: Iterable[str]) -> None:
         for sentence in sentences:
@@ -215,7 +229,8 @@ class LineMode:
                 continue
             typed = parse(line)
             if self._hurried and typed.verb == "stop":
-                await self._command(typed)
+                with suppress(RefusedError):
+                    await self._command(typed)
             else:
                 waiting.put_nowait(typed)
         waiting.put_nowait(None)
@@ -223,6 +238,10 @@ class LineMode:
     async def _obey(self, typed: Typed) -> None:
         if wrong := problem(typed):
             self._printer.note(wrong)
+            return
+        if long := excess(typed, self._connection.limits.text):
+            self._printer.note(f"{long}; not said: {typed.argument[:40]}…")
+            self._failed = True
             return
         if typed.verb not in {"stop", "who", "help"}:
             await self._silence()
@@ -236,14 +255,13 @@ class LineMode:
             self._printer.note(str(refused))
             self._failed = True
         except TimeoutError:
-            self._printer.note(f"the server did not answer within {self._patience:.0f} s")
-            self._failed = True
+            self._give_up(f"the server did not answer within {self._patience:.0f} s")
 
     async def _carry_out(self, typed: Typed) -> None:
         connection, roster = self._connection, self._transcript.roster
         match typed.verb:
             case "say":
-                self._said_at = (await connection.say(typed.argument)).seq
+                await self._say(typed.argument)
             case "stop":
                 await connection.stop()
             case "retry":
@@ -257,10 +275,21 @@ class LineMode:
             case _:
                 self._tell(f"{usage:<14}  {does}" for usage, does in usages())
 
+    async def _say(self, text: str) -> None:
+        self._said_at = (await self._connection.say(text)).seq
+        if not self._transcript.anybody_else(self._you):
+            raise RefusedError("nobody", "nobody here can answer")
+
     async def _silence(self) -> None:
         if not await self._until(lambda: self._transcript.is_silent_after(self._said_at)):
-            self._printer.note(f"the room did not fall silent within {self._patience:.0f} s")
-            self._failed = True
+            self._give_up(f"the room did not fall silent within {self._patience:.0f} s")
+
+    def _give_up(self, why: str) -> None:
+        """Nothing came in time. Without a server there is no point in trying the other lines, each as long."""
+        if not isinstance(self._connection.state, Online):
+            raise RefusedError("timeout", why)
+        self._printer.note(why)
+        self._failed = True
 
     async def _until(self, reached: Callable[[], bool]) -> bool:
         """Waits for what a frame brings about; False if it took too long."""
@@ -274,7 +303,7 @@ class LineMode:
 
 def _line(row: Row) -> str:
     """`Name: text`, continuation lines indented, so that no text can pass for another speaker's line."""
-    return f"{_name(row.author)}: " + safe_text(row.text, newlines=True).replace("\n", "\n  ")
+    return f"{_name(row.author)}: " + shown_text(row.text).replace("\n", "\n  ")
 
 
 def _name(speaker: Speaker) -> str:

@@ -105,6 +105,24 @@ def running(home: Path) -> Address | None:
     return address
 
 
+def join_line(url: str, token: str) -> str:
+    """What somebody else types to sit down here; the token as it is to be shown, "" for none."""
+    shown = f" --token {token}" if token else ""
+    return f"others can join: python launch.py join {url} --name NAME{shown}"
+
+
+def outward(host: str) -> str:
+    """The host as others reach it: one of this machine's own addresses in place of "any"."""
+    if host not in ("0.0.0.0", "::"):
+        return host
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("2001:db8::1" if ":" in host else "192.0.2.1", 9))  # finds the route and sends nothing
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "THIS-MACHINE"
+
+
 def socket_path(home: Path) -> Path:
     """Where the Unix socket of a home lies: in it, or in a private folder where its path is too long for one."""
     path = home / "server.sock"

@@ -64,7 +64,7 @@ def write_role(folder: Path, name: str, language: str) -> None:
     Raises:
         FolderError: There is such a folder, or it can't be made.
     """
-    label = f"{folder.parent.name}/{folder.name}"
+    label = f"roles/{folder.name}"
     try:
         (folder / "wiki").mkdir(parents=True)
         for file, text in _files(folder.name, name, language).items():

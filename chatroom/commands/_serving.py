@@ -7,11 +7,11 @@ Turns that run are stopped then, with what was said so far.
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 from chatroom import plugins
 from chatroom.cast import Cast
-from chatroom.commands._local import Address, announce, free_port, last_one_out, socket_path
+from chatroom.commands._local import Address, announce, free_port, join_line, last_one_out, outward, socket_path
 from chatroom.commands.base import say
 from chatroom.engine_pool import EnginePool
 from chatroom.room_manager import RoomManager
@@ -21,7 +21,14 @@ from chatroom.settings import Settings
 from chatroom.speaking import TurnLimits
 
 
-async def serve_rooms(settings: Settings, rooms: Mapping[str, RoomFile], *, local: bool) -> None:
+async def serve_rooms(
+    settings: Settings,
+    rooms: Mapping[str, RoomFile],
+    *,
+    local: bool,
+    find: Callable[[str], RoomFile] | None = None,
+    token: str = "",
+) -> None:
     """Serves rooms until the end.
 
     Args:
@@ -29,9 +36,11 @@ async def serve_rooms(settings: Settings, rooms: Mapping[str, RoomFile], *, loca
         rooms: By id; the first is the one meant when a client names none.
         local: Whether the server is there for the terminals of this machine only: it takes another port where its
             own is taken, and ends with the last of them.
+        find: Reads a room that is made later; None if only these rooms are to be served.
+        token: As the line for others shows it.
     """
     over = _told_to_end()
-    manager, broadcast, path = _manager(settings, rooms), Broadcast(), socket_path(settings.home)
+    manager, broadcast, path = _manager(settings, rooms, find), Broadcast(), socket_path(settings.home)
     manager.publish = broadcast.publish
     server = Server(
         manager,
@@ -44,9 +53,9 @@ async def serve_rooms(settings: Settings, rooms: Mapping[str, RoomFile], *, loca
     )
     try:
         await server.start()
-        url = _url(settings.host, server.port)
+        url = _url(outward(settings.host), server.port)
         announce(settings.home, Address(pid=os.getpid(), url=url, socket=str(path)))
-        say(f"serving {', '.join(rooms)} at {url}")
+        say(f"serving {', '.join(rooms)} at {url}\n{join_line(url, token)}")
         await (_first(over.wait(), last_one_out(settings.home)) if local else over.wait())
     finally:
         await manager.hush()
@@ -73,7 +82,7 @@ async def _first(*waits: Coroutine[object, object, object]) -> None:
             task.cancel()
 
 
-def _manager(settings: Settings, rooms: Mapping[str, RoomFile]) -> RoomManager:
+def _manager(settings: Settings, rooms: Mapping[str, RoomFile], find: Callable[[str], RoomFile] | None) -> RoomManager:
     limits = TurnLimits(
         without_person=settings.turns_without_person,
         first_token=settings.first_token_seconds,
@@ -82,7 +91,7 @@ def _manager(settings: Settings, rooms: Mapping[str, RoomFile]) -> RoomManager:
     )
     history = plugins.load("chatroom.history", settings.history).History(settings.home)
     cast = Cast(settings.roles, settings.models)
-    return RoomManager(rooms, cast, EnginePool(settings), history, limits)
+    return RoomManager(rooms, cast, EnginePool(settings), history, limits, find=find)
 
 
 def _url(host: str, port: int) -> str:

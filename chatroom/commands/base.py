@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from chatroom import plugins
+from chatroom import __version__, plugins
 from chatroom.clients._safe_text import safe_text
 from chatroom.errors import ChatroomError
 
@@ -46,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = argparse.ArgumentParser(prog="launch.py", description="A table of characters, each with its own model.")
+    top.add_argument("--version", action="version", version=f"chatroom {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for name in plugins.names("chatroom.commands"):
         command = cast(Command, plugins.load("chatroom.commands", name))

@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
 def _new(args: argparse.Namespace) -> int:
     """Makes a role folder that already works, over the bundled base. Nothing is ever overwritten."""
     from chatroom.commands._new_role import write_role
+    from chatroom.commands.serve import room_ids
     from chatroom.names import name_fault
     from chatroom.roles import ROLE_ID
 
@@ -40,12 +41,25 @@ def _new(args: argparse.Namespace) -> int:
         raise FolderError(f"roles/{args.id}", "this can't be the id of a role", "use a-z, 0-9, - and _")
     if problem := name_fault(name):
         raise FolderError(f"roles/{args.id}", f"the name {problem}", "pass another one as --name")
+    _check_free(settings, args.id, name)
     folder = settings.roles / args.id
     write_role(folder, name, args.language)
     show(f"{name} lives in {folder}: role.toml, persona.md, lines.jsonl, wiki/")
-    room = next(iter(sorted(path.stem for path in settings.rooms.glob("*.toml"))), "ROOM")
+    room = next(iter(room_ids(settings)), "ROOM")
     show(f"next: python launch.py rooms seat {room} {args.id}")
     return 0
+
+
+def _check_free(settings: Settings, id: str, name: str) -> None:
+    """Refuses a name that another role has."""
+    from chatroom.names import name_key
+    from chatroom.roles import check_role, find_roles, read_role
+
+    for other in find_roles(settings.roles):
+        if other == id or check_role(settings.roles / other, settings.models):
+            continue
+        if name_key(read_role(settings.roles / other, settings.models).name) == name_key(name):
+            raise FolderError(f"roles/{id}", f"the role {other!r} is called {name!r} too", "pass another one as --name")
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -89,7 +103,7 @@ def _report(settings: Settings, id: str, faults: list[FolderError]) -> bool:
     from chatroom.roles import read_role, remarks
 
     for fault in faults:
-        show(str(fault))
+        show(str(fault) if fault.file.startswith(f"roles/{id}/") else f"roles/{id}: {fault}")
     if not faults:
         role = read_role(settings.roles / id, settings.models)
         show(f"roles/{id}: {role.name} is well")
@@ -104,12 +118,12 @@ def _list(args: argparse.Namespace) -> int:
 
     settings = load_settings()
     rows = [("ID", "NAME", "SPEAKS WITH", "STATE")]
-    for id_ in find_roles(settings.roles):
-        try:
-            role = read_role(settings.roles / id_, settings.models)
-            rows.append((id_, role.name, _speaks_with(role.base, role.weights, bool(role.adapter)), "well"))
-        except FolderError as error:
-            rows.append((id_, "", "", f"broken: {error}"))
+    for id_, faults in _faults(settings, find_roles(settings.roles)).items():
+        if faults:
+            rows.append((id_, "", "", f"broken: {faults[0]}"))
+            continue
+        role = read_role(settings.roles / id_, settings.models)
+        rows.append((id_, role.name, _speaks_with(role.base, role.weights, bool(role.adapter)), "well"))
     show_table(rows)
     return 0
 

@@ -10,17 +10,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from chatroom.commands._local import Address, held, running, sitting
+from chatroom.commands._local import Address, held, join_line, running, sitting
 from chatroom.commands._seat import add_seat_arguments, name_of, sit_down
 from chatroom.commands.base import say
 from chatroom.errors import ChatroomError
 from chatroom.settings import CHECKOUT, Settings, load_settings
 
+if TYPE_CHECKING:
+    from chatroom.clients.base import Connection
+
 HELP = "open a room in this terminal"
 READY_WITHIN = 60
 """Seconds for a server to listen; it loads no model before that."""
 LOG_LINES = 12
+LOOK_EVERY = 3
+"""Seconds between two looks at whether the server is gone and must be started again."""
 
 
 class ServerStartError(ChatroomError):
@@ -30,7 +36,9 @@ class ServerStartError(ChatroomError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("room", nargs="?", default="", metavar="ROOM", help="id of the room (default: the first one)")
+    parser.add_argument(
+        "room", nargs="?", default="", metavar="ROOM", help="id of the room (default: the setting `room`)"
+    )
     add_seat_arguments(parser)
 
 
@@ -42,10 +50,27 @@ def run(args: argparse.Namespace) -> int:
     name = name_of(args.name, settings)
     with sitting(settings.home):
         address = running(settings.home) or _started(settings)
-        token = " --token TOKEN" if settings.token else ""
-        say(f"others can join: python launch.py join {address.url} --name NAME{token}")
-        room = args.room or next(iter(rooms))
-        return sit_down(address.socket, name, room=room, token=settings.token, plain=args.plain)
+        say(join_line(address.url, "TOKEN" if settings.token else ""))
+        return sit_down(
+            address.socket,
+            name,
+            settings,
+            room=next(iter(rooms)),
+            plain=args.plain,
+            watch=lambda connection: _watched(connection, settings),
+        )
+
+
+async def _watched(connection: "Connection", settings: Settings) -> None:
+    """Starts the server again whenever it is gone."""
+    import asyncio
+
+    from chatroom.clients.base import Online
+
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        if not isinstance(connection.state, Online) and not held(settings.home):
+            _spawn(settings, settings.home / "server.log")
 
 
 def _started(settings: Settings) -> Address:

@@ -8,8 +8,9 @@ import ipaddress
 import secrets
 from typing import TYPE_CHECKING
 
+from chatroom import plugins
 from chatroom.commands.base import say
-from chatroom.errors import FolderError, SettingsError
+from chatroom.errors import FolderError, PluginError, SettingsError
 from chatroom.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -35,11 +36,15 @@ def run(args: argparse.Namespace) -> int:
 
     from chatroom.commands._local import serving
     from chatroom.commands._serving import serve_rooms
+    from chatroom.rooms import read_room
 
-    settings = with_token(load_settings({"host": args.host, "port": args.port, "token": args.token}))
+    given = load_settings({"host": args.host, "port": args.port, "token": args.token})
+    settings = with_token(given)
     rooms = open_rooms(settings, args.rooms)
+    find = None if args.rooms else lambda id_: read_room(settings.rooms / f"{id_}.toml")
+    token = given.token and (settings.token if given.token == "new" else "TOKEN")
     with serving(settings.home):
-        asyncio.run(serve_rooms(settings, rooms, local=args.local))
+        asyncio.run(serve_rooms(settings, rooms, local=args.local, find=find, token=token))
     return 0
 
 
@@ -52,13 +57,20 @@ def with_token(settings: Settings) -> Settings:
     import msgspec
 
     if settings.token == "new":
-        token = secrets.token_urlsafe(24)
+        token = secrets.token_hex(24)  # no dash at its beginning, which a command line would take for an option
         say(f"token: {token}   (shown only now; clients pass it as --token)")
         return msgspec.structs.replace(settings, token=token)
     if not settings.token and not _is_loopback(settings.host):
         problem = f"other machines can reach {settings.host}, so the server needs a token"
-        raise SettingsError(f"{problem}: pass `--token new`, or one of your own")
+        raise SettingsError(f"{problem}: set CHATROOM_TOKEN, or let `serve --token new` make one")
     return settings
+
+
+def room_ids(settings: Settings) -> list[str]:
+    """Ids of the rooms that there are; the one that is meant where none is named comes first."""
+    from chatroom.rooms import find_rooms
+
+    return sorted(find_rooms(settings.rooms), key=lambda id_: id_ != settings.room)
 
 
 def open_rooms(settings: Settings, wanted: list[str]) -> "dict[str, RoomFile]":
@@ -66,11 +78,15 @@ def open_rooms(settings: Settings, wanted: list[str]) -> "dict[str, RoomFile]":
 
     Raises:
         FolderError: A room that was named is missing or broken, or there is none at all.
+        PluginError: There is no such engine or history as the settings name.
     """
-    from chatroom.rooms import find_rooms, read_room
+    from chatroom.rooms import read_room
     from chatroom.toml_table import nearest
 
-    existing, rooms = find_rooms(settings.rooms), {}
+    for kind, name in (("chatroom.engines", settings.engine), ("chatroom.history", settings.history)):
+        if name not in plugins.names(kind):
+            raise PluginError(kind, name, plugins.names(kind))
+    existing, rooms = room_ids(settings), {}
     for id_ in wanted or existing:
         if id_ not in existing:
             raise FolderError(f"rooms/{id_}.toml", "there is no such room", nearest(id_, existing))

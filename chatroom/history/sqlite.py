@@ -92,6 +92,9 @@ class History:
         """Makes or migrates the file, so that one that can't be used is refused at start."""
         try:
             home.mkdir(parents=True, exist_ok=True)
+            for file in (self._file, home / "rooms.mark"):  # SQLite gives -wal and -shm the rights of their database
+                file.touch(mode=0o600)
+                file.chmod(0o600)
             connection = self._connect()
             try:
                 migrate(connection, str(self._file))

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from chatroom import __version__
+from chatroom.commands.join import websocket_url
+from chatroom.errors import SettingsError
+from chatroom.names import name_fault, name_key
 from tests.folders import make_base, make_role
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +128,7 @@ def test_rooms_are_made_seated_and_listed(world: dict[str, str]) -> None:
 )
 def test_a_wrong_room_is_refused(world: dict[str, str], words: list[str], said: str) -> None:
     launch(world, "role", "new", "mara")
-    launch(world, "role", "new", "twin", "--name", "MARA")
+    make_role(Path(world["CHATROOM_ROLES"]) / "twin", 'name = "MARA"\n')
     launch(world, "rooms", "new", "inn", "--roles", "mara")
     done = launch(world, "rooms", *words)
     assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (1, True, False)
@@ -135,8 +139,9 @@ def test_a_wrong_room_is_refused(world: dict[str, str], words: list[str], said: 
     [
         (["serve"], 1, "rooms new ID --roles"),
         (["serve", "nowhere"], 1, "there is no such room"),
-        (["serve", "--host", "0.0.0.0"], 1, "`--token new`"),
-        (["serve", "--port", "x"], 1, "--port: expected int"),
+        (["serve", "--host", "0.0.0.0"], 1, "`serve --token new`"),
+        (["serve", "--port", "x"], 1, "--port: expected a whole number, got text"),
+        (["join", "localhost:abc"], 1, "is no address"),
         (["room", "nowhere"], 1, "there is no such room"),
         (["join", "ws://127.0.0.1:1", "--name", "a:b"], 1, "has a colon"),
         (["join"], 2, "usage"),
@@ -153,3 +158,72 @@ def test_a_wrong_command_says_why(world: dict[str, str], words: list[str], statu
 def test_a_misspelt_setting_stops_everything(world: dict[str, str]) -> None:
     done = launch({**world, "CHATROOM_PROT": "1"}, "role", "list")
     assert (done.returncode, done.stderr) == (1, "error: CHATROOM_PROT: unknown setting; did you mean 'port'?\n")
+
+
+def test_a_taken_name_is_refused_before_writing(world: dict[str, str]) -> None:
+    launch(world, "role", "new", "mara")
+    done = launch(world, "role", "new", "zed", "--name", "MARA")
+    assert (done.returncode, "the role 'mara' is called 'MARA' too" in done.stderr) == (1, True)
+    assert not (Path(world["CHATROOM_ROLES"]) / "zed").exists()
+
+
+def test_a_fault_of_the_base_names_each_role(world: dict[str, str]) -> None:
+    world["CHATROOM_ROLES"] = world["CHATROOM_ROLES"].replace("roles", "characters")
+    launch(world, "role", "new", "mara")
+    launch(world, "role", "new", "bo")
+    (Path(world["CHATROOM_MODELS"]) / "hearth" / "config.json").write_text("{")
+    done = launch(world, "role", "check")
+    assert sorted({line.split(": ")[0] for line in done.stdout.splitlines()}) == ["roles/bo", "roles/mara"]
+    assert "well" not in launch(world, "role", "list").stdout
+
+
+def test_the_room_that_is_meant_comes_first(world: dict[str, str]) -> None:
+    launch(world, "role", "new", "mara")
+    for room in ("attic", "saltmere"):
+        launch(world, "rooms", "new", room, "--roles", "mara")
+    assert "rooms seat saltmere bo" in launch(world, "role", "new", "bo").stdout
+    assert "rooms seat attic cy" in launch({**world, "CHATROOM_ROOM": "none"}, "role", "new", "cy").stdout
+
+
+@pytest.mark.parametrize("command", ["room", "serve"])
+@pytest.mark.parametrize("key", ["ENGINE", "HISTORY"])
+def test_a_missing_plug_in_is_named_at_start(world: dict[str, str], command: str, key: str) -> None:
+    done = launch({**world, f"CHATROOM_{key}": "nosuch"}, command)
+    assert (done.returncode, "'nosuch'" in done.stderr, "the end of" in done.stderr) == (1, True, False)
+
+
+def test_the_version_is_shown(world: dict[str, str]) -> None:
+    assert launch(world, "--version").stdout == f"chatroom {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        ("127.0.0.1", "ws://127.0.0.1:8765"),
+        ("inn.example:9", "ws://inn.example:9"),
+        ("[::1]", "ws://[::1]:8765"),
+        ("https://inn.example", "wss://inn.example"),
+    ],
+)
+def test_an_address_is_completed(typed: str, url: str) -> None:
+    assert websocket_url(typed) == url
+
+
+@pytest.mark.parametrize("typed", ["inn:x", "inn:70000", "inn:0", "ws://", "ws://inn:x"])
+def test_a_bad_address_is_refused(typed: str) -> None:
+    with pytest.raises(SettingsError, match="is no address"):
+        websocket_url(typed)
+
+
+@pytest.mark.parametrize("name", ["System", "/mara", "@all", "#1", "\u041cara", "\u0395ve"])
+def test_a_name_that_misleads_is_refused(name: str) -> None:
+    assert name_fault(name)
+
+
+@pytest.mark.parametrize("name", ["Анна", "Ελένη", "Narrator", "安吉拉", "José"])
+def test_a_name_in_one_script_is_fine(name: str) -> None:
+    assert name_fault(name) == ""
+
+
+def test_lookalikes_are_the_same_name() -> None:
+    assert name_key("\u041c\u0430ra") == name_key("Mara")

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from websockets.asyncio.server import ServerConnection, unix_serve
 
 from chatroom.clients.base import BACKOFF, Connecting, Connection, News, Offline, Online
 from chatroom.errors import ChatroomError, RefusedError
@@ -340,4 +341,78 @@ async def test_garbage_ends_that_connection_only(server: ScriptedServer) -> None
         await until(lambda: Offline in listener.states)
         clock.tick()
         await (await server.peer()).receive(Hello)
+        assert listener.error is None
+
+
+@pytest.mark.parametrize("address", ["ws://127.0.0.1:99999", "ws://127.0.0.1:abc", "ws://"])
+async def test_an_impossible_address_is_final(address: str) -> None:
+    async with listening(Connection(address, clock=GateClock())) as listener:
+        await until(lambda: listener.error is not None)
+        assert isinstance(listener.error, RefusedError)
+        assert f"{address} is no address of a server" in str(listener.error)
+
+
+async def test_an_error_before_the_welcome_is_final(server: ScriptedServer) -> None:
+    async with listening(connection_to(server, rooms=("r",))) as listener:
+        peer = await server.peer()
+        await peer.receive(Hello)
+        await peer.send(Error(code="bad_field", text="a room's id can't be so"))
+        await until(lambda: listener.error is not None)
+        assert str(listener.error) == "a room's id can't be so"
+
+
+async def test_no_tls_is_named_at_once() -> None:
+    async with strangers(b"HTTP/1.1 400 No\r\n\r\n") as address:
+        secure = address.replace("ws://", "wss://")
+        async with listening(Connection(secure, clock=GateClock())) as listener:
+            await until(lambda: listener.error is not None)
+            assert "no secure connection" in str(listener.error)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "another kind of server answers (200)"),
+        (b"HTTP/1.1 501 No\r\nContent-Length: 0\r\n\r\n", "another kind of server answers (501)"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "no web server"),
+    ],
+)
+async def test_another_server_is_named_at_once(answer: bytes, reason: str) -> None:
+    async with strangers(answer) as address, listening(Connection(address, clock=GateClock())) as listener:
+        await until(lambda: listener.error is not None)
+        assert reason in str(listener.error)
+
+
+async def test_a_door_that_shuts_is_tried_again() -> None:
+    async with strangers(b"") as address, listening(Connection(address, clock=GateClock())) as listener:
+        await until(lambda: Offline in listener.states)
+        assert listener.error is None
+
+
+@asynccontextmanager
+async def strangers(answer: bytes) -> AsyncIterator[str]:
+    """Something else on a port, that answers whatever it is told with the same; its address."""
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_another_protocol_after_ours_is_waited_out(server: ScriptedServer) -> None:
+    clock = GateClock()
+    async with listening(connection_to(server, clock)) as listener:
+        peer = await server.peer()
+        await peer.receive(Hello)
+        await peer.send(welcome())
+        await until(lambda: Online in listener.states)
+        server.path.rename(server.path.with_name("old"))
+        async with unix_serve(ServerConnection.wait_closed, str(server.path), close_timeout=1):
+            peer.cut()
+            clock.tick()
+            await until(lambda: any("does not speak" in getattr(item, "reason", "") for item in listener.heard))
         assert listener.error is None

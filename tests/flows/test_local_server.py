@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chatroom.commands._local import RunningError, held, running, serving, socket_path
+from chatroom.commands._local import RunningError, held, join_line, outward, running, serving, socket_path
 from chatroom.errors import SettingsError
 from tests.folders import make_base, make_role
 
@@ -98,12 +98,13 @@ def test_a_killed_terminal_takes_its_server_along(home: Path) -> None:
     assert running(home) is None
 
 
-def test_a_failed_start_shows_the_log(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHATROOM_HISTORY", "nonsense")
+def test_a_failed_start_shows_the_log(home: Path) -> None:
+    home.mkdir()
+    (home / "rooms.db").write_text("nonsense" * 100)
     done = room("")
     assert (done.returncode, done.stdout) == (1, "")
     assert "the server ended with status 1" in done.stderr
-    assert "there is no 'nonsense' in chatroom.history" in done.stderr
+    assert "rooms.db can't be opened" in done.stderr
 
 
 def test_a_taken_port_gives_way_to_another(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -123,6 +124,70 @@ def test_the_last_name_is_used_again(home: Path) -> None:
         words = command("room", "--plain")
         done = subprocess.run(words, input="Two.\n", capture_output=True, text=True, timeout=WITHIN, check=False)
     assert "Bo: Two." in done.stdout
+
+
+def test_a_refused_name_is_not_remembered(home: Path) -> None:
+    with serve():
+        words = command("room", "--plain", "--name", "Mara")
+        done = subprocess.run(words, input="", capture_output=True, text=True, timeout=WITHIN, check=False)
+    assert (done.returncode, (home / "name").exists()) == (1, False)
+
+
+def test_a_killed_server_is_started_again(home: Path) -> None:
+    pipe = subprocess.PIPE
+    words = command("room", "--plain", "--name", "Bo")
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as terminal:
+        assert terminal.stdin is not None
+        assert terminal.stdout is not None
+        terminal.stdin.write("One, Mara.\n")
+        terminal.stdin.flush()
+        assert terminal.stdout.readline() == "Bo: One, Mara.\n"
+        assert terminal.stdout.readline().startswith("Mara: ")
+        os.kill(json.loads((home / "server.json").read_text())["pid"], signal.SIGKILL)
+        terminal.stdin.write("Two, Mara.\n")
+        terminal.stdin.flush()
+        assert terminal.stdout.readline() == "Bo: Two, Mara.\n"
+        assert terminal.stdout.readline().startswith("Mara: ")
+        terminal.stdin.close()
+        assert terminal.wait(WITHIN) == 0
+    wait_for_its_end(home)
+
+
+def test_a_room_made_later_is_served(home: Path) -> None:
+    with serve():
+        (home.parent / "rooms" / "attic.toml").write_text('roles = ["mara"]\nturns = "addressed"\n')
+        words = command("room", "attic", "--plain", "--name", "Bo")
+        done = subprocess.run(
+            words, input="Hello, Mara.\n", capture_output=True, text=True, timeout=WITHIN, check=False
+        )
+    assert (done.returncode, "Mara: " in done.stdout) == (0, True)
+
+
+def test_a_room_beyond_this_machine_says_what_to_set(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATROOM_HOST", "0.0.0.0")
+    assert "set CHATROOM_TOKEN" in room("").stderr
+
+
+def test_a_log_is_private(home: Path) -> None:
+    with serve():
+        room("Hello.\n")
+        assert {path.stat().st_mode & 0o777 for path in home.glob("rooms.*")} == {0o600}
+
+
+def test_others_are_told_how_to_join() -> None:
+    assert join_line("ws://a:1", "") == "others can join: python launch.py join ws://a:1 --name NAME"
+    assert join_line("ws://a:1", "TOKEN").endswith(" --name NAME --token TOKEN")
+    assert outward("0.0.0.0") not in ("0.0.0.0", "")
+
+
+def test_a_made_token_stands_in_the_line_for_others(home: Path) -> None:
+    words = command("serve", "--host", "0.0.0.0", "--token", "new")
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        made, _, line = (process.stderr.readline() for _ in range(3))
+        process.terminate()
+    assert line.rstrip().endswith(f"--token {made.split()[1]}")
+    assert "0.0.0.0" not in line
 
 
 def test_a_home_is_held_by_one_server(tmp_path: Path) -> None:

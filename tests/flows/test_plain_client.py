@@ -172,6 +172,47 @@ async def test_a_refused_line_is_told(server: ScriptedServer) -> None:
         assert "the text is too long" in mode.err.getvalue()
 
 
+async def test_a_line_too_long_is_not_sent(server: ScriptedServer) -> None:
+    async with running(server, Keyboard(["x" * 4001, "short"])) as mode:
+        peer = await let_in(server)
+        await hear(peer, 1, "short", silent(1))
+        assert await mode.status() == 1
+        assert "* too long: 4,001 of 4,000 characters; not said: xxx" in mode.err.getvalue()
+
+
+async def test_a_table_that_cannot_answer_is_told(server: ScriptedServer) -> None:
+    async with running(server, Keyboard(["hello"])) as mode:
+        peer = await let_in(server, roster=(Seated(who=MARA, fault="no adapter"), Seated(who=ANN)))
+        await hear(peer, 1, "hello", silent(1))
+        assert await mode.status() == 1
+        assert "* nobody here can answer\n" in mode.err.getvalue()
+
+
+async def test_a_fault_is_told_once(server: ScriptedServer) -> None:
+    broken = Presence(room="r", roster=(Seated(who=MARA, fault="no adapter"), Seated(who=ANN)))
+    async with running(server, Keyboard(["hello"])) as mode:
+        peer = await let_in(server)
+        await peer.send(broken, Presence(room="r", roster=ROSTER), broken, Presence(room="r", roster=ROSTER))
+        await hear(peer, 1, "hello", silent(1))
+        assert await mode.status() == 0
+        assert mode.err.getvalue().count("* Mara Vell can't speak: no adapter\n") == 1
+
+
+async def test_commands_bear_space_and_capitals(server: ScriptedServer) -> None:
+    async with running(server, Keyboard(["  /WHO", " //shrugs"])) as mode:
+        peer = await let_in(server)
+        await hear(peer, 1, "/shrugs", silent(1))
+        assert await mode.status() == 0
+        assert "* Mara Vell is here\n" in mode.err.getvalue()
+
+
+async def test_a_pile_of_blank_lines_is_folded(server: ScriptedServer) -> None:
+    async with running(server, Keyboard()) as mode:
+        await let_in(server, said(1, MARA, "above" + "\n \n" * 50 + "below"))
+        assert await mode.status() == 0
+        assert mode.out.getvalue() == "Mara Vell: above\n  \n  \n  below\n"
+
+
 async def test_talk_comes_while_nothing_is_typed(server: ScriptedServer) -> None:
     keyboard = Keyboard(open=True)
     async with running(server, keyboard) as mode:
@@ -322,3 +363,23 @@ async def test_a_closed_output_ends_quietly(server: ScriptedServer) -> None:
         assert await program.wait() == 0
         assert b"Traceback" not in err
         assert b"Exception ignored" not in err
+
+
+async def test_a_full_disk_is_told(server: ScriptedServer) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    async with process(server, stdout=full, stderr=subprocess.PIPE) as program:
+        os.close(full)
+        await let_in(server, GREETING)
+        _, err = await program.communicate()
+    assert program.returncode == 1
+    assert b"standard output can't be written: No space left" in err
+    assert b"Traceback" not in err
+    assert b"Exception ignored" not in err
+
+
+async def test_a_closed_input_is_told(server: ScriptedServer) -> None:
+    closing = ("sh", "-c", 'exec "$0" "$@" <&-', sys.executable, "-c", PROGRAM, str(server.path))
+    program = await asyncio.create_subprocess_exec(*closing, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _, err = await program.communicate()
+    assert program.returncode == 1
+    assert err == b"* standard input is closed: there is nothing to say\n"

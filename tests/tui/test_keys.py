@@ -16,7 +16,7 @@ from chatroom.clients.tui.composer import Composer
 from chatroom.clients.tui.message_view import MessageView
 from chatroom.clients.tui.transcript_view import TranscriptView
 from chatroom.errors import RefusedError
-from chatroom.frames import Error, Ok, RetriedFrame, Seated
+from chatroom.frames import Error, Ok, Presence, RetriedFrame, Seated
 from chatroom.messages import Speaker
 from tests.tui.stage import ANN, EVENING, MARA, ROSTER, Stage, delta, floor, said, shown, start, until, welcome
 
@@ -164,6 +164,54 @@ async def test_typing_goes_on_while_offline() -> None:
         assert typed(pilot) == "still here"
 
 
+async def test_a_long_note_wraps_until_a_key() -> None:
+    many = tuple(Seated(who=Speaker(id=f"~p{n}", name=f"Person {n}", kind="person")) for n in range(12))
+    async with on_screen(Stage(welcome(*EVENING, roster=many)), "听见了") as pilot:
+        await pilot.press(*"/who", "enter")
+        await until(pilot, lambda: "Person 11 is here" in shown(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Person 11 is here" not in shown(pilot))
+
+
+async def test_a_note_yields_to_the_connection() -> None:
+    stage = Stage(welcome(*EVENING))
+    stage.refusal = RefusedError("offline", "not connected")
+    async with on_screen(stage, "听见了") as pilot:
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "not connected" in shown(pilot))
+        stage.tell(Offline("the connection was lost", 2.0))
+        await until(pilot, lambda: "again in 2 s" in shown(pilot))
+
+
+async def test_a_new_fault_is_told_once() -> None:
+    broken = Presence(room="saltmere", roster=(Seated(who=MARA, fault="no adapter"), Seated(who=ANN)))
+    stage = Stage(welcome(*EVENING))
+    async with on_screen(stage, "听见了") as pilot:
+        stage.tell(broken)
+        await until(pilot, lambda: "Mara Vell can't speak: no adapter" in shown(pilot))
+        await pilot.press("a")
+        stage.tell(Presence(room="saltmere", roster=ROSTER), broken, start("t", MARA), delta("t", 0, "Well"))
+        await until(pilot, lambda: "Well" in shown(pilot))
+        assert "can't speak" not in shown(pilot)
+
+
+async def test_a_table_that_cannot_answer_is_told() -> None:
+    stage = Stage(welcome(*EVENING, roster=(Seated(who=MARA, fault="no adapter"), Seated(who=ANN))))
+    async with on_screen(stage, "听见了") as pilot:
+        await pilot.press(*"Hello", "enter")
+        await until(pilot, lambda: "nobody here can answer" in shown(pilot))
+
+
+async def test_only_the_last_failure_offers_a_retry() -> None:
+    failures = [said(seq, MARA, "", status="failed", error=f"reason {seq}") for seq in (6, 7)]
+    stage = Stage(welcome(*EVENING, *failures))
+    async with on_screen(stage, "reason 7  (Ctrl+R tries again)") as pilot:
+        assert shown(pilot).count("Ctrl+R") == 1
+        stage.tell(said(8, MARA, "", status="failed", error="reason 8"))
+        await until(pilot, lambda: "reason 8  (Ctrl+R tries again)" in shown(pilot))
+        assert shown(pilot).count("Ctrl+R") == 1
+
+
 async def test_a_refusal_at_the_door_ends_it() -> None:
     stage = Stage()
     app = ChatApp(stage, "Ann")
@@ -175,7 +223,7 @@ async def test_a_refusal_at_the_door_ends_it() -> None:
 
 async def test_the_screen_follows_the_terminal() -> None:
     async with on_screen(Stage(welcome(*EVENING)), "Characters") as pilot:
-        await pilot.resize_terminal(50, 20)
+        await pilot.resize_terminal(60, 20)
         await until(pilot, lambda: "Characters" not in shown(pilot))
         await pilot.resize_terminal(100, 30)
         await until(pilot, lambda: "Characters" in shown(pilot))

@@ -220,3 +220,21 @@ def test_a_language_without_words_is_remarked(tmp_path: Path) -> None:
     assert "'fi'" in remarks(read(mara))[0]
     (mara / "role.toml").write_text('name = "Mara"\nlanguage = "zh-TW"\n')
     assert (remarks(read(mara)), read(mara).words) == ([], words("zh"))
+
+
+def test_a_source_outside_is_named_whole(tmp_path: Path) -> None:
+    make_base(tmp_path / "models" / "hearth")
+    toml = 'name = "Mara"\n[knowledge]\nsources = ["/etc/passwd"]\n'
+    found = faults(make_role(tmp_path / "roles" / "mara", toml))
+    assert [fault.problem for fault in found] == ["'/etc/passwd' is not a path inside roles/mara"]
+
+
+def test_a_folder_that_cannot_be_listed_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_role(tmp_path / "roles" / "mara")
+
+    def refuse(path: object) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(FolderError, match="roles/mara: it can't be read: Permission denied"):
+        read_role(tmp_path / "roles/mara", tmp_path / "models")

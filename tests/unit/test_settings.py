@@ -41,7 +41,7 @@ def test_home_is_searched_for_a_file_too(tmp_path: Path) -> None:
     [
         ("prot = 1", ["chatroom.toml", "prot", "did you mean 'port'"]),
         ("port = 70000", ["chatroom.toml", "port", "65535"]),
-        ('port = "8765"', ["chatroom.toml", "port", "int"]),
+        ('port = "8765"', ["chatroom.toml", "port", "whole number"]),
         ("turn_seconds = nan", ["turn_seconds", "not a number"]),
         ('memory = "much"', ["memory", "1GiB"]),
         ('home = ""', ["home", "a path"]),

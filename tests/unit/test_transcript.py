@@ -174,13 +174,23 @@ def test_absence_and_fault_are_told() -> None:
     assert [transcript.state_of(seated) for seated in transcript.roster] == ["fault", "offline"]
 
 
-def test_those_who_come_and_go_are_seated() -> None:
+def test_old_comings_and_goings_seat_nobody() -> None:
+    eve = Speaker(id="~eve", name="Eve", kind="person")
+    transcript = joined(
+        JoinedFrame(room="r", seq=1, prev=0, at=0, who=eve), LeftFrame(room="r", seq=2, prev=1, at=0, who=TOBIN)
+    )
+    transcript.fold(JoinedFrame(room="r", seq=3, prev=2, at=0, who=eve))
+    assert [seated.who.id for seated in transcript.roster] == ["mara", "tobin", "~ann"]
+    assert [row.kind for row in transcript.rows] == ["joined", "left", "joined"]
+
+
+def test_a_table_of_the_broken_and_the_gone_is_silent() -> None:
     transcript = joined()
-    transcript.fold(LeftFrame(room="r", seq=1, prev=0, at=0, who=TOBIN))
-    assert [seated.who.id for seated in transcript.roster] == ["mara", "~ann"]
-    transcript.fold(JoinedFrame(room="r", seq=2, prev=1, at=0, who=TOBIN))
-    assert [seated.who.id for seated in transcript.roster] == ["mara", "~ann", "tobin"]
-    assert [row.kind for row in transcript.rows] == ["left", "joined"]
+    assert transcript.anybody_else("~ann")
+    broken, gone = Seated(who=MARA, fault="no adapter"), Seated(who=TOBIN, online=False)
+    transcript.fold(Presence(room="r", roster=(broken, gone, Seated(who=ANN))))
+    assert not transcript.anybody_else("~ann")
+    assert transcript.faults == ("Mara can't speak: no adapter",)
 
 
 def test_silence_counts_from_its_event() -> None:

@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from chatroom.clients._safe_text import safe_text
 from chatroom.clients._transcript import Change, Transcript, presence_of
-from chatroom.clients._typed_line import Typed, parse, problem, role_id
+from chatroom.clients._typed_line import Typed, excess, parse, problem, role_id
 from chatroom.clients.base import Connecting, Connection, News, Offline, Online
 from chatroom.clients.tui.colours import DAY, NIGHT
 from chatroom.clients.tui.composer import CompletionMenu, Composer
@@ -27,7 +27,7 @@ from chatroom.clients.tui.transcript_view import TranscriptView
 from chatroom.errors import RefusedError
 from chatroom.frames import Error, Ok, Welcome
 
-NARROW = 60
+NARROW = 70
 """Columns below which the roster gives its place to the talk."""
 
 
@@ -50,6 +50,7 @@ class ChatApp(App[None]):
         self.transcript = Transcript()
         """What the screen shows."""
         self._note = ""
+        self._told: set[str] = set()
         self._parts()
 
     def _parts(self) -> None:
@@ -97,19 +98,13 @@ class ChatApp(App[None]):
     def _hear(self, news: News) -> None:
         match news:
             case Connecting() | Online() | Offline():
-                self._show_status()
+                self._say_note("")
             case Error():
                 self._say_note(news.text)
             case _:
-                self._show(self.transcript.fold(news))
                 if isinstance(news, Welcome):
-                    self._begin(news)
-
-    def _begin(self, welcome: Welcome) -> None:
-        self._you = welcome.you.id
-        self._composer.know(self.transcript.roster, self._you)
-        faults = [presence_of(seated) for seated in self.transcript.roster if seated.fault]
-        self._say_note("; ".join(faults))
+                    self._you = news.you.id
+                self._show(self.transcript.fold(news))
 
     def _show(self, change: Change) -> None:
         self._talk.apply(change)
@@ -118,6 +113,12 @@ class ChatApp(App[None]):
         if change.roster or change.cleared:
             self._roster.show(self.transcript)
             self._composer.know(self.transcript.roster, self._you)
+            self._tell_faults()
+
+    def _tell_faults(self) -> None:
+        if fresh := [fault for fault in self.transcript.faults if fault not in self._told]:
+            self._told.update(fresh)
+            self._say_note("; ".join(fresh))
 
     def _show_status(self) -> None:
         online = isinstance(self._connection.state, Online)
@@ -125,7 +126,7 @@ class ChatApp(App[None]):
         self._status.show(self._connection.state, waiting, self._note)
 
     def _say_note(self, note: str) -> None:
-        """Shows a note until the next line is sent or the next note comes."""
+        """Shows a note until the next key, the next note, or a change of the connection."""
         self._note = note
         self._show_status()
 
@@ -145,15 +146,15 @@ class ChatApp(App[None]):
 
     # --- what is typed ------------------------------------------------------------------------------------------------
 
+    def on_composer_key_pressed(self) -> None:
+        if self._note:
+            self._say_note("")
+
     def on_composer_submitted(self, event: Composer.Submitted) -> None:
         typed = parse(event.text.strip("\n"))
         if not event.text.strip():
             return
-        longest = self._connection.limits.text
-        too_long = (
-            f"too long: {len(typed.argument):,} of {longest:,} characters" if len(typed.argument) > longest else ""
-        )
-        if wrong := problem(typed) or too_long:
+        if wrong := problem(typed) or excess(typed, self._connection.limits.text):
             self._say_note(wrong)
             return
         self._composer.clear()
@@ -182,7 +183,10 @@ class ChatApp(App[None]):
     async def _say(self, text: str) -> None:
         saying = self._connection.say(text)
         self.call_later(self._show_status)
-        if await self._try(lambda: saying) is None and not self._composer.text:
+        if await self._try(lambda: saying) is not None:
+            if not self.transcript.anybody_else(self._you):
+                self._say_note("nobody here can answer")
+        elif not self._composer.text:
             self._composer.text = text  # refused: give it back, so that it can be said in another way
             self._composer.move_cursor(self._composer.document.end)
 

@@ -57,6 +57,9 @@ class Composer(TextArea):
         Binding("ctrl+end", "app.scroll_to_end", show=False),
     ]
 
+    class KeyPressed(Message):
+        """The user goes on, whichever key it was."""
+
     class Submitted(Message):
         """The user pressed Enter."""
 
@@ -85,6 +88,7 @@ class Composer(TextArea):
     def _on_key(self, event: events.Key) -> None:  # type: ignore[override]
         """Takes the keys that mean something else here than in a text; the others go on to TextArea."""
         open_menu = self._menu.display
+        self.post_message(self.KeyPressed())
         match event.key:
             case "shift+enter" | "ctrl+j":
                 self.insert("\n")

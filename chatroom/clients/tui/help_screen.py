@@ -32,7 +32,14 @@ class HelpScreen(ModalScreen[None]):
 
 def _page() -> Content:
     keys, commands = ([_entry(*pair) for pair in pairs] for pairs in (_KEYS, usages()))
-    blocks = [Content.styled("Keys", "bold"), *keys, Content(""), Content.styled("Commands", "bold"), *commands]
+    closing = Content.styled("Esc closes this page", "dim")
+    blocks = [
+        Content.assemble(Content.styled(f"{'Keys':<17}", "bold"), closing),
+        *keys,
+        Content(""),
+        Content.styled("Commands", "bold"),
+        *commands,
+    ]
     return Content("\n").join(blocks)
 
 

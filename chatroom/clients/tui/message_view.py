@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.css.styles import RulesMap
 from textual.widgets import Static
 
-from chatroom.clients._safe_text import safe_text
+from chatroom.clients._safe_text import safe_text, shown_text
 from chatroom.clients._transcript import Row, RunningTurn
 from chatroom.clients.tui.colours import colour_of
 
@@ -21,6 +21,7 @@ class MessageView(Static):
     def __init__(self, shown: Row | RunningTurn) -> None:
         super().__init__(markup=False)
         self.shown = shown
+        self._is_last = False
 
     def on_mount(self) -> None:
         self.show(self.shown)
@@ -35,8 +36,15 @@ class MessageView(Static):
             self.styles.border_left = None
         else:
             self.styles.border_left = ("outer", colour)
-        content = _content(shown, colour)
+        content = _content(shown, colour, is_last=self._is_last)
         self.update(content, layout=self._height_of(content) != self.content_size.height)
+
+    def mark_last(self, is_last: bool) -> None:
+        """Says whether this is the newest failure: only that one is made good by trying again."""
+        if is_last != self._is_last:
+            self._is_last = is_last
+            if self.is_mounted:
+                self.show(self.shown)
 
     @property
     def _is_notice(self) -> bool:
@@ -47,7 +55,7 @@ class MessageView(Static):
         return content.get_height(rules, self.content_size.width) if self.content_size.width else -1
 
 
-def _content(shown: Row | RunningTurn, colour: str) -> Content:
+def _content(shown: Row | RunningTurn, colour: str, *, is_last: bool) -> Content:
     name = safe_text(shown.author.name)
     if isinstance(shown, Row) and shown.kind in {"joined", "left"}:
         return Content(f"{name} {'takes a seat' if shown.kind == 'joined' else 'leaves the table'}")
@@ -57,21 +65,21 @@ def _content(shown: Row | RunningTurn, colour: str) -> Content:
     if isinstance(shown, RunningTurn):
         parts += _running(shown)
     else:
-        parts += _said(shown)
+        parts += _said(shown, is_last=is_last)
     return Content.assemble(*parts)
 
 
 def _running(turn: RunningTurn) -> list[Content]:
     if not turn.text:
         return [Content.styled("\nis thinking …", "dim italic")]
-    return [Content("\n" + safe_text(turn.text, newlines=True)), Content.styled("▍", "dim")]
+    return [Content("\n" + shown_text(turn.text)), Content.styled("▍", "dim")]
 
 
-def _said(row: Row) -> list[Content]:
-    parts = [Content("\n" + safe_text(row.text, newlines=True))] if row.text else []
+def _said(row: Row, *, is_last: bool) -> list[Content]:
+    parts = [Content("\n" + shown_text(row.text))] if row.text else []
     if row.kind == "failed":
-        reason = safe_text(row.error)
-        return [*parts, Content.styled(f"\ncould not answer: {reason}  (Ctrl+R tries again)", "$text-error")]
+        reason, hint = safe_text(row.error), "  (Ctrl+R tries again)" if is_last else ""
+        return [*parts, Content.styled(f"\ncould not answer: {reason}{hint}", "$text-error")]
     if ending := _ENDINGS[row.status]:
         parts.append(Content.styled(f"  ({ending})" if row.text else f"\n({ending})", "dim italic"))
     return parts

@@ -25,6 +25,7 @@ class StatusBar(Horizontal):
         if note:
             content = Content.assemble(content[:2], Content.styled(safe_text(note), "$text-warning"))
         self.query_one("#state", Static).update(content)
+        self.set_class(bool(note), "noted")
         self.set_class(bool(note) or not isinstance(state, Online), "worded")
 
 

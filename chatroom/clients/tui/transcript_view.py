@@ -64,6 +64,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
             self._remove(id_)
         for row in change.added:
             self._add(row)
+        self._mark_last()
         self._grown.update(dict.fromkeys(change.turns))
         if self._follows:
             self._prune()
@@ -142,6 +143,7 @@ class TranscriptView(VerticalScroll, can_focus=False):
         self._views = [MessageView(row) for row in self._transcript.rows[-PAGE * 2 :]]
         self._turns = {id_: MessageView(turn) for id_, turn in self._transcript.running.items()}
         self._grown, self._loading = {}, False
+        self._mark_last()
         self.mount_all([*self._views, *self._turns.values()])
         self._show_premise()
         self.to_end()
@@ -170,6 +172,11 @@ class TranscriptView(VerticalScroll, can_focus=False):
         for view in [view for view in self._views if view.shown.id == id_]:
             self._views.remove(view)
             view.remove()
+
+    def _mark_last(self) -> None:
+        failed = [view for view in self._views if isinstance(view.shown, Row) and view.shown.kind == "failed"]
+        for view in failed:
+            view.mark_last(view is failed[-1])
 
     def _prune(self) -> None:
         if len(self._views) > MOST:

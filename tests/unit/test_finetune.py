@@ -1,0 +1,135 @@
+"""What training promises: examples are served prompts, loss is where it belongs, two steps learn something."""
+
+import math
+import random
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from finetune.books import novel_scenes, speaker_line  # noqa: E402
+from finetune.dataset import Example, Moment, example, our_template, prompt_of, transcript  # noqa: E402
+from finetune.dialogue import Line, Record, Scene, read_records  # noqa: E402
+from finetune.pack import END, PAD, load_tokens, save_tokens  # noqa: E402
+from finetune.pack_dialogue import packed  # noqa: E402
+from finetune.role_data import renamed, swapped  # noqa: E402
+from finetune.tokenizer import check  # noqa: E402
+from finetune.train_base import Recipe, Stage, Training, train  # noqa: E402
+
+HEARTH = Path(__file__).parents[2] / "models" / "hearth"
+MOMENT = Moment(
+    premise="An inn by the sea.",
+    heard=[Line(name="Ann", text="Is the lamp lit?")],
+    name="Mara Vell",
+    persona="Keeper of the light.",
+    reply="Lit since six.",
+)
+
+
+def tiny_recipe(folder: Path) -> Recipe:
+    save_tokens(folder / "count.npz", [token % 50 for token in range(20_000)])
+    stage = Stage(
+        minutes=1, batch_tokens=2048, lengths=[(0.0, 64)], mix={"count": 1.0}, held=["count"], muon_lr=0.02,
+        adam_lr=0.01, warmup_steps=1, final_lr=0.1, compile=False,
+    )  # fmt: skip
+    model = {"vocab_size": 64, "hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}
+    model |= {"intermediate_size": 64, "num_hidden_layers": 2, "max_position_embeddings": 128}
+    return Recipe(tokens=folder, work=folder, out=folder, seed=1, model=model, stages={"one": stage})
+
+
+def run(recipe: Recipe, steps: int) -> Training:
+    training = Training(recipe, "one")
+    sources = {"count": load_tokens(recipe.tokens / "count.npz")}
+    train(training, sources, sources, recipe.seed, most_steps=steps)
+    return training
+
+
+def test_two_steps_lower_a_finite_loss(tmp_path: Path) -> None:
+    from finetune.export import read_log
+
+    run(tiny_recipe(tmp_path), 2)
+    first, last = (row.held["count"] for row in read_log(tmp_path / "one" / "loss.jsonl") if row.held)
+    assert math.isfinite(last)
+    assert last < first < math.log(64) + 0.5
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path)
+    before = run(recipe, 2)
+    after = Training(recipe, "one")
+    assert (after.step, after.tokens) == (2, before.tokens)
+    for old, new in zip(before.model.parameters(), after.model.parameters(), strict=True):
+        assert torch.equal(old, new)
+
+
+def test_loss_is_on_reply_and_end_only() -> None:
+    template = our_template(HEARTH)
+    made = example(template, MOMENT)
+    learnt = [token for token, learn in zip(made.ids, made.learn, strict=True) if learn]
+    assert learnt == [*template.text_ids(" Lit since six."), END]
+    assert made.learn == sorted(made.learn)  # nothing before the reply
+
+
+def test_an_example_is_the_served_prompt() -> None:
+    template = our_template(HEARTH)
+    served = template.render(prompt_of(template, MOMENT))
+    made = example(template, MOMENT, learn_lines=True)
+    assert made.ids[: len(served.ids)] == served.ids
+    assert made.learn[: served.shared] == [True] * served.shared
+    assert not any(made.learn[served.shared : len(served.ids)])
+
+
+def test_a_transcript_is_the_shared_part() -> None:
+    template = our_template(HEARTH)
+    scene = Scene(premise=MOMENT.premise, lines=list(MOMENT.heard))
+    made = transcript(template, scene)
+    assert made.ids == [*template.text_ids("An inn by the sea."), END, *template.text_ids("Ann: Is the lamp lit?"), END]
+
+
+def test_no_text_spells_a_special_token() -> None:
+    assert len(check(HEARTH)) == 4096
+
+
+def test_rows_begin_with_an_example() -> None:
+    examples = [Example(ids=[5] * length, learn=[True] * length) for length in (6, 5, 3)]
+    ids, learn = packed(examples, row=10)
+    assert ids == [5] * 6 + [PAD] * 4 + [5] * 8 + [PAD] * 3
+    assert not learn[0]
+    assert not learn[10]
+    assert sum(learn) == 12
+
+
+def test_every_tenth_record_is_held_out(tmp_path: Path) -> None:
+    rows = [f'{{"context": [{{"name": "Ann", "text": "Hi"}}], "reply": "{index}"}}' for index in range(25)]
+    (tmp_path / "lines.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    learning, held_out = read_records(tmp_path / "lines.jsonl")
+    assert [record.reply for record in held_out] == ["9", "19"]
+    assert len(learning) == 23
+
+
+def test_people_change_names_where_text_allows() -> None:
+    plain = Record(context=[Line(name="Ann", text="I am Ann.")], reply="Sit down, Ann.")
+    other = renamed(plain, {"Mara Vell"}, random.Random(1))
+    name = other.context[0].name
+    assert name != "Ann"
+    assert other.reply == f"Sit down, {name}."
+    about_her = Record(context=[Line(name="Ann", text="Is she in?")], reply="No, Ann.")
+    assert renamed(about_her, {"Mara Vell"}, random.Random(1)) == about_her
+
+
+def test_two_people_may_trade_names() -> None:
+    assert swapped("Ann met Ben; Annabel did not.", {"Ann": "Ben", "Ben": "Ann"}) == "Ben met Ann; Annabel did not."
+
+
+def test_a_play_line_loses_its_stage_directions() -> None:
+    assert speaker_line("LADY BRACKNELL. [Rising.] A handbag?") == Line(name="Lady Bracknell", text="A handbag?")
+    assert speaker_line("They all leave the room.") is None
+
+
+def test_speech_in_a_novel_becomes_talk() -> None:
+    book = ["It rained.", '"Come in," said he, "and sit."', '"I will," she said.', '"Good."', "They sat."]
+    (scene,) = novel_scenes(book, random.Random(2))
+    assert [line.text for line in scene.lines] == ["Come in, and sit.", "I will.", "Good."]
+    assert scene.lines[0].name == scene.lines[2].name != scene.lines[1].name
