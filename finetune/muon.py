@@ -1,0 +1,47 @@
+"""Muon in float32: momentum whose matrix is pushed towards orthogonal before it is applied.
+
+torch.optim.Muon does the same in bfloat16, which a CPU without bfloat16 units computes about thirty times slower;
+hence this file. For 2-D hidden weights only; embeddings, norms and biases belong to AdamW.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+# Coefficients of the quintic Newton-Schulz iteration (Jordan et al. 2024): steep at zero, all values end near 1.
+A, B, C = 3.4445, -4.7750, 2.0315
+
+
+def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
+    """Returns the matrix with its singular values pushed to about 1; works on the shorter side."""
+    x = matrix / (matrix.norm() + 1e-7)
+    x = x.T if matrix.shape[0] > matrix.shape[1] else x  # (short, long)
+    for _ in range(steps):
+        gram = x @ x.T  # (short, short)
+        x = A * x + (B * gram + C * gram @ gram) @ x
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
+
+
+class Muon(Optimizer):  # type: ignore[misc]  # torch is not read by the type checker
+    """One momentum buffer per matrix; Nesterov; weight decay decoupled."""
+
+    def __init__(self, params: list[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    def step(self, closure: None = None) -> None:
+        """Applies one update; a tall matrix moves further, as its columns see fewer inputs."""
+        with torch.no_grad():
+            for group in self.param_groups:
+                self._step_group(group)
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        for weight in group["params"]:
+            state = self.state[weight]
+            if "momentum" not in state:
+                state["momentum"] = torch.zeros_like(weight)
+            state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
+            update = orthogonal(weight.grad.lerp(state["momentum"], group["momentum"]))
+            scale = max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
+            weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"] * scale)
