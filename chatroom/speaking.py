@@ -150,14 +150,14 @@ class Speaking:
     async def _tell(self, shown: str) -> None:
         if not shown:
             return
-        turn, room = self.running, self._stage.id
+        turn, room, now = self.running, self._stage.id, asyncio.get_running_loop().time()
+        self.running = msgspec.structs.replace(turn, text=turn.text + shown)
+        if now - self._saved > CHECKPOINT_SECONDS:  # the first words always: whoever saw them will find the turn
+            self._saved = now
+            await self._stage.history.checkpoint(room, self.running)
         if not turn.text:
             self._publish(Start(room=room, turn=turn.id, author=turn.author, audience=turn.audience))
         self._publish(Delta(room=room, turn=turn.id, offset=len(turn.text), text=shown))
-        self.running = msgspec.structs.replace(turn, text=turn.text + shown)
-        if (now := asyncio.get_running_loop().time()) - self._saved > CHECKPOINT_SECONDS:
-            self._saved = now
-            await self._stage.history.checkpoint(room, self.running)
 
     def _publish(self, frame: ServerFrame) -> None:
         self._stage.publish(frame, self.running.audience)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from hypothesis import given, settings
@@ -221,8 +222,21 @@ def test_warming_waits_for_every_turn(scheduler: Scheduler, answers: list[Answer
     assert [answer.id for answer in answers if isinstance(answer, Done)] == [2, 1]
 
 
+def test_a_reply_ends_with_the_context(model: Model) -> None:
+    turns = Turns(model, Lanes(model.empty_cache, 1 << 30))
+    length = len(turns.plan(prompt(), None).ids)
+    model.context, known = length + 3, model.context
+    try:
+        sampling = Sampling(max_tokens=4096, temperature=0.0)
+        pieces = list(turns.reply(prompt(), None, sampling))
+    finally:
+        model.context = known
+    assert len(pieces) <= 3 + 1 + length // 256
+
+
 def test_too_long_prompt_says_so(scheduler: Scheduler, answers: list[Answer]) -> None:
-    scheduler.receive(Stream(id=1, prompt=prompt(), sampling=Sampling(max_tokens=4090)))
+    long = msgspec.structs.replace(prompt(), tail=("word " * 6000,))
+    scheduler.receive(Stream(id=1, prompt=long, sampling=Sampling(max_tokens=10)))
     scheduler.step()
     (failed,) = answers
     assert isinstance(failed, Failed)

@@ -149,7 +149,7 @@ async def test_reading_back_loads_earlier_pages() -> None:
             await pilot.press("pageup")
         assert stage.done == [("history", 101)]
         await until(pilot, lambda: len(view.query(MessageView)) == 110 and view.scroll_y > 100)
-        assert "line number 101." in shown(pilot)
+        await until(pilot, lambda: "line number 101." in shown(pilot))
         for _ in range(20):
             await pilot.press("pageup")
         await until(pilot, lambda: "line number 51." in shown(pilot) and "A winter evening" in shown(pilot))
