@@ -199,8 +199,6 @@ class View(Noun, frozen=True, kw_only=True):
     roles: tuple[SeatedRole, ...]
     persons: tuple[Speaker, ...]
     messages: tuple[Message, ...]
-    cap: int = 4
-    """How many turns may pass without a person saying something."""
 
 
 Scores = Mapping[str, float]

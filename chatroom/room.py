@@ -183,7 +183,6 @@ class Room:
             roles=tuple(role for role in able if audience is None or role.id in audience),
             persons=tuple(persons.values()),
             messages=tuple(message for message in said if message.audience == audience),
-            cap=self._cap,
         )
 
     def next_turn(self, view: View, names: Sequence[str], rng: Random, audience: Audience | None) -> Turn | None:
