@@ -1,13 +1,17 @@
 """Asks the model who would speak next: the scores say whose name is likelier as the next line than it usually is.
 
-Those spoken to come first. People are candidates too: if one of them is likeliest, the room waits for that person.
-Without scores nobody is named; the conductor uses `lively` where an engine cannot score.
+Those spoken to come first. People are candidates too: if one of them is likeliest, the room waits for that person. The
+longer no person has spoken, the sooner it does. Without scores nobody is named; the conductor uses `lively` where an
+engine cannot score.
 """
 
 from random import Random
 
 from chatroom.messages import Scores, View
-from chatroom.turns.base import last_speaker, pending
+from chatroom.turns.base import last_speaker, pending, since_person
+
+RELUCTANCE = 1.0
+"""What each reply since a person's line takes from the score of every role, in nats: talk among roles dies down."""
 
 
 class Policy:
@@ -16,5 +20,6 @@ class Policy:
     def choose(self, view: View, scores: Scores, rng: Random) -> list[str]:
         if waiting := pending(view):
             return waiting
-        candidates = [id_ for id_ in scores if id_ != last_speaker(view)]
-        return sorted(candidates, key=lambda id_: -scores[id_])
+        roles, tired = {role.id for role in view.roles}, RELUCTANCE * (len(since_person(view)) - 1)
+        eager = {id_: score - tired * (id_ in roles) for id_, score in scores.items() if id_ != last_speaker(view)}
+        return sorted(eager, key=lambda id_: -eager[id_])

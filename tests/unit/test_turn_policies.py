@@ -80,4 +80,10 @@ def test_lively_gives_the_talkative_more_turns() -> None:
 
 def test_director_follows_the_scores() -> None:
     seen = view(("ann", "So."), ("tobin", "Aye."))
-    assert choose("director", seen, {"mara": -1.0, "ilse": 0.5, "tobin": 9.0, "~ann": 0.2}) == ["ilse", "~ann", "mara"]
+    assert choose("director", seen, {"mara": -1.0, "ilse": 1.5, "tobin": 9.0, "~ann": 0.2}) == ["ilse", "~ann", "mara"]
+
+
+def test_director_comes_back_to_the_person() -> None:
+    scores = {"mara": 1.5, "ilse": 1.5, "tobin": 1.5, "~ann": 0.0}
+    assert choose("director", view(("ann", "So."), ("mara", "Aye.")), scores)[0] != "~ann"
+    assert choose("director", view(("ann", "So."), ("mara", "Aye."), ("ilse", "No.")), scores)[0] == "~ann"
