@@ -19,7 +19,7 @@ from chatroom.rooms import RoomFile
 from chatroom.settings import Settings
 from chatroom.speaking import TurnLimits
 
-WAIT = 10
+WAIT = 60
 """Seconds after which a condition that never comes true fails a test."""
 
 

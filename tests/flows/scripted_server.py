@@ -64,7 +64,7 @@ class Peer:
         self._socket = socket
 
     async def receive(self, kind: type[Frame]) -> Frame:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             frame = decode_client(await self._socket.recv())
         assert isinstance(frame, kind), frame
         return frame
@@ -91,7 +91,7 @@ class ScriptedServer:
 
     async def peer(self) -> Peer:
         """The next connection that comes."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self._peers.get()
 
     async def serve(self, socket: ServerConnection) -> None:
@@ -133,6 +133,6 @@ class GateClock:
 
 async def until(reached: Callable[[], bool]) -> None:
     """Lets everything run until a condition holds; ends a wait in vain after ten seconds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not reached():
             await asyncio.sleep(0)

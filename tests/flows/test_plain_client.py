@@ -64,7 +64,7 @@ class Run:
         self.task = asyncio.create_task(work)
 
     async def status(self) -> int:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.task
 
 

@@ -143,7 +143,7 @@ class Stage:
 
 async def until(pilot: Pilot[None], reached: Callable[[], bool]) -> None:
     """Lets the screen work until a condition holds; the test's own time limit ends a wait in vain."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not reached():
             await pilot.pause()
 
