@@ -84,6 +84,8 @@ class Journal:
         groups: dict[int, set[str]] = defaultdict(set)
         for reader in online if audience is None else online & audience:
             groups[self.last_seen(reader)].add(reader)
+        if not groups:
+            groups[self._public] = set()  # nobody reads it, but the server must know that a turn is over
         return [
             (durable(self._id, msgspec.structs.replace(entry, prev=prev)), frozenset(readers))
             for prev, readers in groups.items()

@@ -145,3 +145,16 @@ async def test_a_restart_does_not_begin_to_talk(tmp_path: Path) -> None:
     async with table(tmp_path, turns="lively") as at:
         assert at.room.room.waiting() == []
         assert at.room.room.head == head
+
+
+async def test_an_end_that_nobody_hears_is_told(tmp_path: Path) -> None:
+    gate = Gate()
+    async with table(tmp_path) as at:
+        ann = await at.enter("Ann")
+        at.script(Reply(text=" One two.", gate=gate, after=1))
+        await send(at, ann, "Mara?")
+        await gate.reached.wait()
+        at.manager.leave("inn", ann)
+        gate.opened.set()
+        await at.until(lambda: ends(at))
+        assert [heard for frame, heard in at.told if isinstance(frame, EndFrame)] == [frozenset()]
