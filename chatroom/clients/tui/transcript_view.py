@@ -93,9 +93,20 @@ class TranscriptView(VerticalScroll, can_focus=False):
             below = self.max_scroll_y - self.scroll_y
             page = [MessageView(row) for row in known[-PAGE:]]
             self._views[:0] = page
-            self.mount_all(page, after=self._premise)
-            self.call_after_refresh(lambda: self.scroll_to(y=self.max_scroll_y - below, animate=False, immediate=True))
+            mounted = self.mount_all(page, after=self._premise)
+
+            async def keep() -> None:
+                await mounted
+                self.call_after_refresh(self._keep_place, below)
+
+            self.call_later(keep)
         self._show_premise()
+
+    def _keep_place(self, below: float, height: float = -1) -> None:
+        """Scrolls back to where one reads, again for as long as the page above it is still being laid out."""
+        if self.max_scroll_y != height:
+            self.scroll_to(y=self.max_scroll_y - below, animate=False, immediate=True)
+            self.call_after_refresh(self._keep_place, below, self.max_scroll_y)
 
     def to_end(self) -> None:
         """Goes to the newest line and follows the talk again."""
