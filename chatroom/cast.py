@@ -46,8 +46,7 @@ class Cast:
         return [self._seated(who) for who in seats]
 
     def _seated(self, who: Speaker) -> SeatedRole:
-        role = self._sound(who.id) or self._known.get(who.id)
-        if role is None:
+        if (role := self._latest(who.id)) is None:
             return SeatedRole(id=who.id, name=who.name)
         return SeatedRole(id=role.id, name=role.name, aliases=role.aliases, talkativeness=role.talkativeness)
 
@@ -56,15 +55,15 @@ class Cast:
         ids = find_roles(self._roles)
         taken = {id: id for id in ids}
         for id in ids:
-            if (role := self._sound(id) or self._known.get(id)) is not None:
+            if (role := self._latest(id)) is not None:
                 taken |= {name.casefold(): id for name in (role.name, *role.aliases)}
         return taken
 
-    def _sound(self, id: str) -> Role | None:
-        """The role, if its folder is in order."""
+    def _latest(self, id: str) -> Role | None:
+        """The role as its folder says, or said when it was last in order."""
         with suppress(FolderError):
             return self.role(id)
-        return None
+        return self._known.get(id)
 
 
 def speaker(role: Role) -> Speaker:

@@ -116,7 +116,6 @@ class OpenRoom:
 
     def _state(self, person: Speaker, shown: list[Entry], *, recovered: bool, more: bool) -> RoomState:
         turn, room = self._conductor.running, self.file.id
-        heard = turn is not None and turn.text and (turn.audience is None or person.id in turn.audience)
         snap = turn and frames.Snap(room=room, turn=turn.id, author=turn.author, text=turn.text, audience=turn.audience)
         return RoomState(
             room=room,
@@ -129,8 +128,13 @@ class OpenRoom:
             events=tuple(frames.durable(room, entry) for entry in shown),
             more=more,
             busy=self._conductor.busy,
-            running=(snap,) if snap and heard else (),
+            running=(snap,) if snap and snap.text and self._hears_turn(person) else (),
         )
+
+    def _hears_turn(self, person: Speaker) -> bool:
+        """Whether a turn is under way that this person hears: nobody else may know of it, or stop it."""
+        turn = self._conductor.running
+        return turn is not None and (turn.audience is None or person.id in turn.audience)
 
     def _online(self) -> list[str]:
         return [person.id for person in self._attendance.persons]
@@ -165,7 +169,7 @@ class OpenRoom:
             case frames.Say(cid=cid, text=text):
                 return await self.say(text, person, cid=cid)
             case frames.Stop(cid=cid, turn=turn):
-                if not self._conductor.stop(turn):
+                if not (self._hears_turn(person) and self._conductor.stop(turn)):
                     raise RefusedError("nothing_running", "nobody is speaking")
                 return Ok(cid=cid)
             case frames.Retry(cid=cid, id=id_):

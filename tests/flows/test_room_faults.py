@@ -158,3 +158,17 @@ async def test_an_end_that_nobody_hears_is_told(tmp_path: Path) -> None:
         gate.opened.set()
         await at.until(lambda: ends(at))
         assert [heard for frame, heard in at.told if isinstance(frame, EndFrame)] == [frozenset()]
+
+
+async def test_only_those_who_hear_a_turn_stop_it(tmp_path: Path) -> None:
+    gate = Gate()
+    async with table(tmp_path) as at:
+        ann, ben = await at.enter("Ann"), await at.enter("Ben")
+        at.script(Reply(text=" One two.", gate=gate, after=1))
+        await at.room.say("Count.", ann, cid="w", audience=frozenset({ann.id, "mara"}))
+        await gate.reached.wait()
+        with pytest.raises(RefusedError, match="nobody is speaking"):
+            await at.manager.receive(Stop(cid="b", room="inn"), ben)
+        await at.manager.receive(Stop(cid="a", room="inn"), ann)
+        await at.until(lambda: ends(at))
+        assert ends(at)[0].status == "stopped"
