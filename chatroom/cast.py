@@ -7,10 +7,14 @@ may lie elsewhere, as in a base that is missing. Knows no room and no engine.
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 from chatroom.errors import FolderError
 from chatroom.messages import SeatedRole, Speaker
 from chatroom.roles import ROLE_ID, Role, find_roles, fingerprint, read_role
+
+QUICK, SELDOM = 0.02, 30.0
+"""Seconds up to which a look through a folder is quick; a slow one is not repeated for so many times its duration."""
 
 
 class Cast:
@@ -19,6 +23,7 @@ class Cast:
     def __init__(self, roles: Path, models: Path) -> None:
         self._roles, self._models = roles, models
         self._known: dict[str, Role] = {}
+        self._looked: dict[str, tuple[float, str]] = {}
 
     def role(self, id: str) -> Role:
         """Gives a role as its folder says now.
@@ -29,9 +34,19 @@ class Cast:
         if not ROLE_ID.fullmatch(id):  # somebody may invite "../elsewhere"
             raise FolderError(f"roles/{id}", "there is no such role", "a role's id has a-z, 0-9, - and _ only")
         role = self._known.get(id)
-        if role is None or role.fingerprint != fingerprint(self._roles / id):
+        if role is None or role.fingerprint != self._fingerprint(id):
             role = self._known[id] = read_role(self._roles / id, self._models)
+            self._looked.pop(id, None)
         return role
+
+    def _fingerprint(self, id: str) -> str:
+        """A folder of thousands of pages is not looked through at every word: only so often that it costs little."""
+        until, mark = self._looked.get(id, (0.0, ""))
+        if (started := monotonic()) >= until:
+            mark = fingerprint(self._roles / id)
+            took = monotonic() - started
+            self._looked[id] = started + (SELDOM * took if took > QUICK else 0.0), mark
+        return mark
 
     def fault(self, id: str) -> str:
         """Why a role can't speak; "" if it can."""

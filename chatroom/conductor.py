@@ -102,6 +102,7 @@ class Conductor:
         for seat in self._stage.cast.seated(self._room.seats.values()):
             with suppress(ChatroomError):  # it shows when the role speaks
                 role = self._stage.cast.role(seat.id)
+                self._stage.recalling.prepare(role)
                 engine, prompt = await self._stage.prompt(role, self._room.head)
                 lane = (id(engine), prompt.view, role.adapter and not role.adapter.invocation and role.adapter.path)
                 if lane not in lanes:
@@ -198,6 +199,7 @@ class Conductor:
             hands_to=speaking.hands_to,
             code=problem.code if problem else "",
             error=_encodable(str(problem)) if problem else "",
+            passages=turn.passages,
             at=time(),
         )
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from chatroom.engines.base import Facts
-from chatroom.messages import Line, Message, Passage, Prompt
+from chatroom.messages import Line, Message, Passage, Prompt, Recalled
 from chatroom.reply import INDENT, normalise, written
 
 KEPT_AFTER_CUT = 0.6
@@ -40,10 +40,11 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(NamedTuple):
-    """A part of a tail. Parts of a lower rank are given up last."""
+    """A part of a tail. Parts of a lower rank are given up last; `passage` is what it tells, if it tells one."""
 
     rank: int
     text: str
+    passage: Passage | None = None
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +64,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-CUE, NOTE, PERSONA, PASSAGE, EXAMPLE = range(5)
+CUE, NOTE, PERSONA, RECALLED = range(4)
+NOTHING = Recalled()
+EXCERPT = 240
+"""Characters of a passage that the log keeps: enough to see why something was said."""
 
 
 def draft(
@@ -71,8 +75,7 @@ def draft(
     scene: Scene,
     heard: Sequence[Message],
     *,
-    passages: Sequence[Passage] = (),
-    examples: Sequence[str] = (),
+    recalled: Recalled = NOTHING,
     view: str = "",
 ) -> Draft:
     """Lays out everything that could be said to a role now.
@@ -81,16 +84,14 @@ def draft(
         asked: The role whose turn it is.
         scene: The room's unchanging part.
         heard: What this role heard, oldest first; whispers among it go to the tail.
-        passages: What it knows about the moment, best first.
-        examples: Exchanges that show its voice, best first.
+        recalled: What it is reminded of.
         view: Set where this role hears less than the whole public transcript: it needs a lane of its own.
     """
     chat = asked.layout == "chat"
     persona = [] if chat or not asked.persona else [Part(PERSONA, asked.words["persona"].format(text=asked.persona))]
     parts = [
         *(Part(NOTE, note) for note in _notes(asked, heard)),
-        *(Part(PASSAGE, asked.words["passages"].format(name=asked.name, text=p.text)) for p in passages),
-        *(Part(EXAMPLE, asked.words["examples"].format(text=text)) for text in examples),
+        *_recalled(asked, recalled),
         *persona,
         Part(CUE, asked.words["cue"].format(name=asked.name)),
     ]
@@ -101,9 +102,7 @@ def draft(
         start="" if chat else f"{asked.name}:",
         layout=asked.layout,
     )
-    return Draft(
-        prompt=prompt, parts=tuple(Part(rank, normalise(text).replace("\n", f"\n{INDENT}")) for rank, text in parts)
-    )
+    return Draft(prompt=prompt, parts=tuple(part._replace(text=_indented(part.text)) for part in parts))
 
 
 def fit(drafted: Draft, counts: Mapping[str, int], facts: Facts) -> Prompt:
@@ -114,12 +113,24 @@ def fit(drafted: Draft, counts: Mapping[str, int], facts: Facts) -> Prompt:
         counts: Token ids of each of its texts, as lines.
         facts: Of the engine that will get the prompt.
     """
+    lines = drafted.prompt.lines[cut(drafted, counts, facts) :]
+    return msgspec.structs.replace(
+        drafted.prompt, lines=lines, tail=_fitting(drafted.parts, counts, tail_budget(facts))
+    )
+
+
+def cut(drafted: Draft, counts: Mapping[str, int], facts: Facts) -> int:
+    """How many of the first lines of a draft its prompt does not hold."""
     prompt, turn = drafted.prompt, facts.turn_overhead if drafted.prompt.layout == "chat" else 0
     fixed = facts.overhead + counts[prompt.premise] + counts[prompt.start]
     lengths = [counts[line.text] + turn for line in prompt.lines]
-    first = first_kept(lengths, max(1, shared_budget(facts) - fixed))
-    tail = _fitting(drafted.parts, counts, tail_budget(facts))
-    return msgspec.structs.replace(prompt, lines=prompt.lines[first:], tail=tail)
+    return first_kept(lengths, max(1, shared_budget(facts) - fixed))
+
+
+def given(drafted: Draft, prompt: Prompt) -> tuple[Passage, ...]:
+    """The passages of a draft that are in the prompt made of it, shortened for the log."""
+    told = (part.passage for part in drafted.parts if part.passage and part.text in prompt.tail)
+    return tuple(msgspec.structs.replace(passage, text=_beginning(passage.text, EXCERPT)) for passage in told)
 
 
 def shared_budget(facts: Facts) -> int:
@@ -167,7 +178,7 @@ def shorten(drafted: Draft, counts: Mapping[str, int], limit: int) -> Draft:
         for line in drafted.prompt.lines
     )
     prompt = msgspec.structs.replace(drafted.prompt, premise=short(drafted.prompt.premise), lines=lines)
-    return Draft(prompt=prompt, parts=tuple(Part(part.rank, short(part.text)) for part in drafted.parts))
+    return Draft(prompt=prompt, parts=tuple(part._replace(text=short(part.text)) for part in drafted.parts))
 
 
 def _line(message: Message, own: str, words: Words) -> Line:
@@ -187,6 +198,32 @@ def _notes(asked: Asked, heard: Sequence[Message]) -> list[str]:
             said = written(message.author.name, message.text)
             notes.append(asked.words["note"].format(text=said, after=_beginning(public)))
     return notes
+
+
+def _recalled(asked: Asked, recalled: Recalled) -> list[Part]:
+    """The parts that remind a role. The best of each kind outranks the second best of any, so that in a small context
+    neither facts nor voice are crowded out."""
+    words, name = asked.words, asked.name
+    memories = [(words["memory"].format(name=name, text=found.text), found) for found in recalled.memories]
+    passages = [
+        (words["passages"].format(name=name, text=_numbered(number, found)), found)
+        for number, found in enumerate(recalled.passages, start=1)
+    ]
+    examples = [(words["examples"].format(name=name, before=e.before, text=e.text), None) for e in recalled.examples]
+    return [
+        Part(RECALLED + 3 * place + kind, text, passage)
+        for kind, parts in ((1, memories), (0, passages), (2, examples))
+        for place, (text, passage) in enumerate(parts)
+    ]
+
+
+def _numbered(number: int, passage: Passage) -> str:
+    return f"[{number}] {passage.title}: {passage.text}" if passage.title else passage.text
+
+
+def _indented(text: str) -> str:
+    """Over several lines, indented, so that no part can pass for lines of the transcript."""
+    return normalise(text).replace("\n", f"\n{INDENT}")
 
 
 def _beginning(text: str, length: int = 40) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from chatroom.errors import FrameError
-from chatroom.messages import Audience, Ended, Entry, Joined, Left, Posted, Retried, Speaker, Status
+from chatroom.messages import Audience, Ended, Entry, Joined, Left, Passage, Posted, Retried, Speaker, Status
 
 SUBPROTOCOL = "chatroom.v1"
 MAX_FRAME = 32_768
@@ -141,7 +141,10 @@ class PostedFrame(Durable, tag="posted", frozen=True, kw_only=True):
 
 
 class EndFrame(Durable, tag="end", frozen=True, kw_only=True):
-    """A role's turn is over: the whole text, whatever deltas were seen."""
+    """A role's turn is over: the whole text, whatever deltas were seen.
+
+    `passages` are what the role was reminded of before it spoke: those that everybody who hears it may know of.
+    """
 
     id: str
     author: Speaker
@@ -149,6 +152,7 @@ class EndFrame(Durable, tag="end", frozen=True, kw_only=True):
     status: Status
     code: str = ""
     error: str = ""
+    passages: tuple[Passage, ...] = ()
 
 
 class RetriedFrame(Durable, tag="retried", frozen=True, kw_only=True):
@@ -190,14 +194,28 @@ def durable(room: str, entry: Entry) -> DurableFrame:
     match event:
         case Posted(id=id_, author=author, text=text):
             return PostedFrame(**place, id=id_, author=author, text=text)
-        case Ended(id=id_, author=author, text=text, status=status, code=code, error=error):
-            return EndFrame(**place, id=id_, author=author, text=text, status=status, code=code, error=error)
+        case Ended() as ended:
+            return EndFrame(
+                **place,
+                id=ended.id,
+                author=ended.author,
+                text=ended.text,
+                status=ended.status,
+                code=ended.code,
+                error=ended.error,
+                passages=tuple(passage for passage in ended.passages if _may_know(event.audience, passage)),
+            )
         case Retried(supersedes=supersedes, by=by):
             return RetriedFrame(**place, supersedes=supersedes, by=by)
         case Joined(who=who):
             return JoinedFrame(**place, who=who)
         case Left(who=who):
             return LeftFrame(**place, who=who)
+
+
+def _may_know(readers: Audience | None, passage: Passage) -> bool:
+    """Whether everybody who hears a turn may know of a passage that it was given."""
+    return passage.audience is None or (readers is not None and readers <= passage.audience)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,22 +1,36 @@
 """What each role of a room has heard, and the prompt made of it for an engine.
 
-Reads the log as that role (`history.view` decides what it may know), counts by the engine's own tokenizer, and leaves
-the layout to context.py. Keeps one folded transcript per role, so that a turn reads only what is new. Knows no turns.
+Reads the log as that role (`history.view` decides what it may know), counts by the engine's own tokenizer, asks what
+the role is reminded of, and leaves the layout to context.py. Keeps one folded transcript per role, so that a turn reads
+only what is new. Knows no turns.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from chatroom import context
 from chatroom.context import Asked, Draft, Scene
-from chatroom.engines.base import Engine, Facts
+from chatroom.engines.base import Facts
 from chatroom.history.base import History
-from chatroom.messages import Message, Prompt
+from chatroom.messages import Message, Passage, Prompt, Recalled
 from chatroom.roles import Role
 from chatroom.transcript import Transcript, anchor
 
 PAGE = 1000
 """Entries read at a time while catching up."""
+
+Count = Callable[[Sequence[str]], Awaitable[Sequence[int]]]
+"""Counts token ids of texts, as an engine does."""
+Recall = Callable[[Sequence[Message], int, int], Awaitable[Recalled]]
+"""Finds what a role is reminded of: given what it heard, and the seqs after which it heard and up to which its prompt
+no longer holds what was said."""
+
+
+class Heard(NamedTuple):
+    """A prompt, and the passages in it."""
+
+    prompt: Prompt
+    passages: tuple[Passage, ...] = ()
 
 
 class Hearing:
@@ -34,21 +48,33 @@ class Hearing:
         self._untold = untold
         self._heard: dict[str, Transcript] = {}
 
-    async def prompt(self, role: Role, engine: Engine, facts: Facts, *, head: int, since: int = 0) -> Prompt:
+    async def prompt(
+        self, role: Role, count: Count, facts: Facts, *, head: int, since: int = 0, recall: Recall | None = None
+    ) -> Heard:
         """Builds what this role is asked now.
 
         Args:
             role: Whose turn it is.
-            engine: That will get the prompt; it counts.
+            count: Of the engine that will get the prompt.
             facts: Of that engine.
             head: The room's last seq.
             since: Seq at which the role sat down; it matters only where the untold stays unheard.
+            recall: Reminds the role of what it knows; without it the prompt is good for scoring and warming.
         """
         messages = await self._catch_up(role.id, head)
-        late = self._untold and any(message.seq < since and message.author.kind == "person" for message in messages)
+        late = self._late(messages, since)
         heard = [message for message in messages if message.seq > since] if late else messages
-        drafted = context.draft(asked(role, facts), self.scene, heard, view=role.id if late else "")
-        return await _fitted(drafted, engine, facts)
+        asks, view = asked(role, facts), role.id if late else ""
+        drafted, counts = await _counted(context.draft(asks, self.scene, heard, view=view), count, facts)
+        if recall is not None:
+            recalled = await recall(heard, since if late else 0, _passed(heard, context.cut(drafted, counts, facts)))
+            drafted = context.draft(asks, self.scene, heard, recalled=recalled, view=view)
+            drafted, counts = await _counted(drafted, count, facts)
+        prompt = context.fit(drafted, counts, facts)
+        return Heard(prompt, context.given(drafted, prompt))
+
+    def _late(self, messages: Sequence[Message], since: int) -> bool:
+        return self._untold and any(message.seq < since and message.author.kind == "person" for message in messages)
 
     async def _catch_up(self, reader: str, head: int) -> list[Message]:
         """Reads what was said since, up to `head`: what comes later is for the next turn."""
@@ -69,18 +95,24 @@ def asked(role: Role, facts: Facts) -> Asked:
     return Asked(id=role.id, name=role.name, persona=role.persona, words=role.words, layout=layout)
 
 
-async def _fitted(drafted: Draft, engine: Engine, facts: Facts) -> Prompt:
-    """Counts, shortens what is too long by itself, and fits the rest."""
+def _passed(heard: Sequence[Message], cut: int) -> int:
+    """The last seq before the first public line that a prompt without its first `cut` lines still holds."""
+    public = [message.seq for message in heard if message.audience is None]
+    return public[cut] - 1 if cut < len(public) else 0
+
+
+async def _counted(drafted: Draft, count: Count, facts: Facts) -> tuple[Draft, Mapping[str, int]]:
+    """Counts, and shortens what is too long by itself."""
     limit = context.longest_line(facts)
-    counts = await _counts(drafted, engine)
+    counts = await _counts(drafted, count)
     for _ in range(4):
-        if all(count <= limit for count in counts.values()):
+        if all(number <= limit for number in counts.values()):
             break
         drafted = context.shorten(drafted, counts, limit)
-        counts = await _counts(drafted, engine)
-    return context.fit(drafted, counts, facts)
+        counts = await _counts(drafted, count)
+    return drafted, counts
 
 
-async def _counts(drafted: Draft, engine: Engine) -> Mapping[str, int]:
+async def _counts(drafted: Draft, count: Count) -> Mapping[str, int]:
     texts = drafted.texts()
-    return dict(zip(texts, await engine.count(texts), strict=True))
+    return dict(zip(texts, await count(texts), strict=True))

@@ -50,11 +50,29 @@ class Posted(Event, tag="posted", frozen=True, kw_only=True):
     cid: str
 
 
+class Passage(Noun, frozen=True, kw_only=True):
+    """A piece of what a role knows, with where it knows it from.
+
+    Args:
+        source: File and place in it, as `wiki/edrin.md, line 3`, or the lines of the room that it remembers.
+        score: Higher is better; comparable within one turn only.
+        audience: Ids or names of those who may know of it.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    source: str = ""
+    score: float = 0.0
+    audience: Audience | None = None
+
+
 class Ended(Event, tag="ended", frozen=True, kw_only=True):
     """A role's turn ended; `text` is all that was said, `error` is there when it failed.
 
     `heard` is the last seq that the speaker had heard: lines that came later are not answered by it. `hands_to` is the
-    id of the speaker in whose name the model went on, before it was cut off.
+    id of the speaker in whose name the model went on, before it was cut off. `passages` are what its prompt reminded
+    it of, their text shortened.
     """
 
     id: str
@@ -66,6 +84,7 @@ class Ended(Event, tag="ended", frozen=True, kw_only=True):
     hands_to: str = ""
     code: str = ""
     error: str = ""
+    passages: tuple[Passage, ...] = ()
 
 
 class Retried(Event, tag="retried", frozen=True, kw_only=True):
@@ -108,6 +127,7 @@ class Running(Noun, frozen=True, kw_only=True):
     audience: Audience | None = None
     seed: int = 0
     heard: int = 0
+    passages: tuple[Passage, ...] = ()
 
 
 class Message(Noun, frozen=True, kw_only=True):
@@ -176,12 +196,25 @@ class Adapter(Noun, frozen=True, kw_only=True):
     invocation: tuple[int, ...] = ()
 
 
-class Passage(Noun, frozen=True, kw_only=True):
-    """A piece of knowledge with where it is from."""
+class Example(Noun, frozen=True, kw_only=True):
+    """Something that the role once said, and the line that it answered."""
 
-    id: str
+    before: str
     text: str
-    title: str = ""
+
+
+class Recalled(Noun, frozen=True, kw_only=True):
+    """What a role is reminded of before it speaks; of each kind the best first.
+
+    Args:
+        passages: What it knows about the moment.
+        memories: What was said long ago, which the transcript no longer holds.
+        examples: Exchanges that show its voice.
+    """
+
+    passages: tuple[Passage, ...] = ()
+    memories: tuple[Passage, ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 class SeatedRole(Noun, frozen=True, kw_only=True):

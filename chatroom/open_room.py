@@ -20,7 +20,9 @@ from chatroom.frames import ClientFrame, Ok, RoomState, Seated, ServerFrame
 from chatroom.hearing import Hearing
 from chatroom.history.base import History
 from chatroom.journal import Journal
+from chatroom.librarian import Librarian
 from chatroom.messages import AnyEvent, Audience, Ended, Entry, Joined, Speaker
+from chatroom.recalling import Recalling
 from chatroom.room import Room
 from chatroom.rooms import RoomFile
 from chatroom.speaking import Stage, TurnLimits
@@ -38,6 +40,7 @@ class OpenRoom:
         file: The room as its file describes it.
         cast: The roles as they are now.
         publish: Hands a frame to the persons with these ids; None: to all in the room.
+        librarian: Reminds the roles of what they know; None reminds nobody of anything.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class OpenRoom:
         history: History,
         limits: TurnLimits,
         publish: Callable[[ServerFrame, Audience | None], None],
+        librarian: Librarian | None = None,
     ) -> None:
         self.file, self.room = file, Room(cap=file.turns_without_person or limits.without_person)
         self._cast, self._pool, self._history, self._publish = cast, pool, history, publish
@@ -58,6 +62,7 @@ class OpenRoom:
         self._stage = Stage(
             room=self.room,
             hearing=Hearing(scene, history, untold=file.absence == "unheard"),
+            recalling=Recalling(file.id, history, librarian),
             cast=cast,
             pool=pool,
             history=history,
@@ -72,6 +77,7 @@ class OpenRoom:
     async def open(self) -> None:
         """Reads the log, seats the roles that the file names, and begins to conduct."""
         await self._journal.open()
+        self._stage.recalling.open(self._journal.epoch)
         await self._seat_all()
         self._conductor = Conductor(
             self._stage, policy=self.file.turns, seed=self._journal.epoch, commit=self._commit_end
@@ -85,6 +91,7 @@ class OpenRoom:
         """Ends the running turn as interrupted, and everything else."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        await self._stage.recalling.close()
         await self._journal.close()
         self._attendance.close()
 

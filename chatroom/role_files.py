@@ -6,7 +6,7 @@ than a limit. Knows neither TOML nor models; it speaks of files as the user woul
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +15,7 @@ import msgspec
 
 from chatroom.errors import FolderError
 
-MOST_ENTRIES, MOST_DEPTH = 5_000, 8
+MOST_ENTRIES, MOST_DEPTH = 20_000, 8
 """Of a role folder: whoever has a larger wiki puts it into few large files."""
 
 
@@ -141,9 +141,15 @@ def fingerprint(folder: Path) -> str:
         return ""
 
 
-def check_entries(folder: Folder) -> None:
-    """Refuses a folder with too many files, too deep a nesting, or something in it that is neither file nor folder."""
+def check_entries(folder: Folder, apart: Collection[Path] = ()) -> None:
+    """Refuses a folder with too many files, too deep a nesting, or something in it that is neither file nor folder.
+
+    Args:
+        apart: Folders of documents: whoever reads them passes over what is wrong there.
+    """
     for path in _walk(folder.path):
+        if any(path.is_relative_to(documents) for documents in apart):
+            continue
         name = path.relative_to(folder.path).as_posix()
         try:
             mode = path.lstat().st_mode

@@ -54,12 +54,16 @@ class SamplingTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnowledgeTable(msgspec.Struct, frozen=True, kw_only=True):
-    """[knowledge]: what only this role knows. It is checked, and not searched yet."""
+    """[knowledge]: what it is reminded of before it speaks."""
 
     sources: Annotated[tuple[Inside, ...], Meta(max_length=32)] = ()
-    """Folders or files in the role folder."""
+    """Folders or files in the role folder: what only this role knows."""
     top_k: Annotated[int, Meta(ge=0, le=32)] = 4
-    """How many passages it is reminded of at a turn."""
+    """How many passages of its sources it is reminded of at a turn."""
+    memory: Annotated[int, Meta(ge=0, le=16)] = 3
+    """How many stretches of what was said long ago it is reminded of, once its prompt no longer holds them."""
+    examples: Annotated[int, Meta(ge=0, le=8)] = 2
+    """How many exchanges of lines.jsonl nearest to the moment it is shown as examples of its voice."""
 
 
 class TurnsTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,8 @@ __all__ = ["Role", "check_role", "find_roles", "fingerprint", "read_role", "rema
 
 ROLE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+INDEX = "index"
+"""Folder in which a role folder may carry the indexes made of its documents."""
 LARGEST_TOML, LARGEST_TEXT = 256_000, 1_000_000
 
 
@@ -41,6 +43,8 @@ class Role(Noun, frozen=True, kw_only=True):
         base_ours: Whether the base was.
         engine: "" where role.toml does not say.
         sources: What it knows, for the package knowledge.
+        top_k: How many passages of it, `memory` stretches of what was said long ago and `examples` of its voice it is
+            reminded of at a turn.
         words: The words of its language around what it is told.
         fingerprint: Of the folder; compare it with `fingerprint(folder)` to notice an edit.
     """
@@ -64,6 +68,8 @@ class Role(Noun, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     sources: tuple[Path, ...] = ()
     top_k: int = 4
+    memory: int = 3
+    examples: int = 2
     talkativeness: float = 0.5
     words: Mapping[str, str]
     folder: Path
@@ -129,8 +135,9 @@ def _read(folder: Path, models: Path) -> tuple[Role | None, Faults]:
         try:
             mark = fingerprint(folder)
             opened = _opened(folder)
-            check_entries(opened)
-            return _Reading(opened, models, faults).role(folder, mark), faults
+            role = _Reading(opened, models, faults).role(folder, mark)
+            check_entries(opened, role.sources)
+            return role, faults
         except OSError as error:  # not ours to read, or it went away while we did
             where, problem = f"roles/{folder.name}", f"it can't be read: {error.strerror}"
             raise FolderError(where, problem, "check its files and their permissions") from error
@@ -157,6 +164,8 @@ class _Reading:
             sampling=Sampling(**msgspec.structs.asdict(toml.sampling)),
             sources=self._sources(toml.knowledge.sources),
             top_k=toml.knowledge.top_k,
+            memory=toml.knowledge.memory,
+            examples=toml.knowledge.examples,
             talkativeness=toml.turns.talkativeness,
             words=words(toml.language),
             folder=folder,
@@ -204,10 +213,16 @@ class _Reading:
                         around.size(file)
                         paths.append(around.path / file)
                 else:
-                    paths.append(around.sub(file).path)
+                    paths.append(self._apart(name, around.sub(file).path))
             except ValueError as error:
                 self._fault("knowledge.sources", str(error), "name a file or folder in the role folder")
         return tuple(paths)
+
+    def _apart(self, name: str, path: Path) -> Path:
+        """Refuses a folder of documents that would hold the indexes made of them."""
+        if path == self._folder.path or path.is_relative_to(self._folder.path / INDEX):
+            raise ValueError(f"{name!r} holds more than documents")
+        return path
 
     # --- what it speaks with -----------------------------------------------------------------------------------------
 

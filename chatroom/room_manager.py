@@ -15,6 +15,7 @@ from chatroom.engine_pool import EnginePool
 from chatroom.errors import FolderError, RefusedError
 from chatroom.frames import ClientFrame, Ok, RoomState, Seat, ServerFrame
 from chatroom.history.base import History
+from chatroom.librarian import Librarian
 from chatroom.messages import Audience, Speaker
 from chatroom.names import name_fault, name_key
 from chatroom.open_room import OpenRoom
@@ -34,6 +35,7 @@ class RoomManager:
         pool: The engines.
         history: Where the log lives.
         limits: How long a turn may take.
+        librarian: Reminds the roles of what they know; None reminds nobody of anything.
         find: Reads a room that was made since; without it only `files` are served.
     """
 
@@ -45,12 +47,14 @@ class RoomManager:
         history: History,
         limits: TurnLimits,
         *,
+        librarian: Librarian | None = None,
         find: Callable[[str], RoomFile] | None = None,
     ) -> None:
         self.publish: Publish = lambda room, frame, audience: None
         """Set by the server before anybody enters."""
         self._files, self._find = dict(files), find
         self._cast, self._pool, self._history, self._limits = cast, pool, history, limits
+        self._librarian = librarian
         self._open: dict[str, asyncio.Task[OpenRoom]] = {}
 
     @property
@@ -116,6 +120,8 @@ class RoomManager:
         """Closes rooms, engines and the log; twice is fine."""
         await self.hush()
         await self._pool.close()
+        if self._librarian is not None:
+            await self._librarian.close()
         await self._history.close()
 
     def _found(self, id: str) -> RoomFile:
@@ -128,7 +134,8 @@ class RoomManager:
 
     async def _opened(self, id: str) -> OpenRoom:
         publish = partial(self._publish, id)
-        room = OpenRoom(self._files[id], self._cast, self._pool, self._history, self._limits, publish)
+        files, parts = self._files, (self._cast, self._pool, self._history, self._limits, publish, self._librarian)
+        room = OpenRoom(files[id], *parts)
         await room.open()
         return room
 

@@ -5,7 +5,6 @@ It knows no log and no engine; which roles and policies exist is handed in.
 """
 
 import json
-import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -17,7 +16,7 @@ from msgspec import Meta
 from chatroom.errors import FolderError
 from chatroom.role_files import Folder
 from chatroom.roles import ROLE_ID
-from chatroom.toml_table import nearest, parse_toml, read_table
+from chatroom.toml_table import nearest, parse_toml, read_table, rewrite, table_in
 
 LARGEST = 256_000
 ROOM_ID = ROLE_ID
@@ -111,7 +110,7 @@ def add_role(path: Path, role: str) -> bool:
         return False
     text = path.read_bytes().decode("utf-8-sig")
     changed = _with_role(text, role)
-    if not changed or _table(changed) != {**_table(text), "roles": [*room.roles, role]}:
+    if not changed or table_in(changed) != {**table_in(text), "roles": [*room.roles, role]}:
         remedy = f'add {role!r} to its roles by hand, as roles = ["one", "two"]'
         raise FolderError(_label(path), "this file's list of roles can't be changed safely", remedy, key="roles")
     _replace(path, changed)
@@ -168,19 +167,9 @@ def _problems(id: str, room: RoomFile) -> list[tuple[str, str]]:
     return found
 
 
-def _table(text: str) -> dict[str, object]:
-    try:
-        return parse_toml(text.encode())
-    except ValueError:
-        return {}
-
-
 def _replace(path: Path, text: str) -> None:
-    """Writes beside the file and renames, so that nobody ever reads half of it."""
-    beside = path.with_name(f".{path.name}.new")
     try:
-        beside.write_bytes(text.encode())
-        os.replace(beside, path)
+        rewrite(path, text)
     except OSError as error:
         raise FolderError(_label(path), f"it can't be written: {error.strerror}", "check the folder") from None
 

@@ -53,6 +53,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the room log lives: a plug-in of chatroom/history."""
     engine: Name = "transformers_peft"
     """Who answers for roles that name no engine: a plug-in of chatroom/engines."""
+    embedder: Annotated[str, Meta(min_length=1, max_length=300)] = "minilm"
+    """What turns text into vectors, for searches by meaning: `minilm` is bundled and reads English; a folder or a hub
+    id, such as `BAAI/bge-small-zh-v1.5` for Chinese; `none` searches by words only."""
+    reranker: Annotated[str, Meta(max_length=300)] = ""
+    """A folder or hub id of a cross-encoder that puts what was found into a better order; empty goes without."""
     turn_seconds: Seconds = 120
     """Longest time a turn may take; what was said by then is kept."""
     first_token_seconds: Seconds = 60

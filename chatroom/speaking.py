@@ -6,8 +6,9 @@ its time limits. How the turn ends is for the conductor to say; nothing is commi
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
 import msgspec
 
@@ -16,9 +17,10 @@ from chatroom.engine_pool import EnginePool
 from chatroom.engines.base import Engine, Facts
 from chatroom.errors import EngineError
 from chatroom.frames import Delta, ServerFrame, Start
-from chatroom.hearing import Hearing
+from chatroom.hearing import Count, Heard, Hearing
 from chatroom.history.base import History
 from chatroom.messages import Audience, Prompt, Running, Speaker
+from chatroom.recalling import Recalling
 from chatroom.reply import Reply
 from chatroom.roles import Role
 from chatroom.room import Room, Turn
@@ -48,6 +50,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     room: Room
     hearing: Hearing
+    recalling: Recalling
     cast: Cast
     pool: EnginePool
     history: History
@@ -69,11 +72,28 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
             raise EngineError("the model is still loading; ask again in a while", code="timeout") from None
 
     async def prompt(self, role: Role, head: int) -> tuple[Engine, Prompt]:
-        """What a role would be asked after the event `head`, and the engine that would be."""
+        """What a role would be asked after the event `head`, but for what it would be reminded of."""
         engine, facts = await self.start(role)
-        since = self.room.seated_at.get(role.id, 0)
-        async with self.in_time(engine):
-            return engine, await self.hearing.prompt(role, engine, facts, head=head, since=since)
+        heard = await self.hearing.prompt(role, self._count(engine), facts, head=head, since=self._since(role))
+        return engine, heard.prompt
+
+    async def ask(self, role: Role, head: int, audience: Audience | None) -> tuple[Engine, Heard]:
+        """What a role is asked after the event `head`, for an answer to this audience, and the engine that is asked."""
+        engine, facts = await self.start(role)
+        recall = partial(self.recalling.recall, role, audience)
+        return engine, await self.hearing.prompt(
+            role, self._count(engine), facts, head=head, since=self._since(role), recall=recall
+        )
+
+    def _since(self, role: Role) -> int:
+        return self.room.seated_at.get(role.id, 0)
+
+    def _count(self, engine: Engine) -> Count:
+        async def count(texts: Sequence[str]) -> Sequence[int]:
+            async with self.in_time(engine):
+                return await engine.count(texts)
+
+        return count
 
     @asynccontextmanager
     async def in_time(self, engine: Engine) -> AsyncIterator[None]:
@@ -115,7 +135,8 @@ class Speaking:
         role = self._stage.cast.role(self.running.author.id)
         await self._stage.start(role)
         self.running = msgspec.structs.replace(self.running, heard=self._stage.room.head)
-        engine, prompt = await self._stage.prompt(role, self.running.heard)
+        engine, (prompt, passages) = await self._stage.ask(role, self.running.heard, self.running.audience)
+        self.running = msgspec.structs.replace(self.running, passages=passages)
         for attempt in range(ATTEMPTS):
             self.running = msgspec.structs.replace(self.running, seed=self.running.seed + attempt)
             reply = Reply(own=(role.name, *role.aliases), others=self._others(role), line_ends=prompt.layout == "room")

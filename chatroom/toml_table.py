@@ -1,10 +1,11 @@
 """A TOML table → a struct, with every fault named instead of the first one raised.
 
 An unknown key names the nearest known one; a faulty value leaves its field at the default, so that reading goes on and
-finds the other faults too. Knows no file and no error class of ours: settings, roles and rooms say where the table is
-from. The structs that are read here have a default for every field.
+finds the other faults too. Knows no error class of ours: settings, roles and rooms say where the table is from. The
+structs that are read here have a default for every field.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -52,6 +53,28 @@ def parse_toml(data: bytes) -> dict[str, object]:
         raise ValueError("it is nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"it can't be read as TOML: {error}") from None
+
+
+def table_in(text: str) -> dict[str, object]:
+    """The table that a text would be read as; empty where it is no TOML."""
+    try:
+        return parse_toml(text.encode())
+    except ValueError:
+        return {}
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Writes beside the file and renames, so that nobody ever reads half of it.
+
+    Raises:
+        OSError: It can't be written; the file is as it was.
+    """
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_bytes(text.encode())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def nearest(name: str, known: Collection[str]) -> str:

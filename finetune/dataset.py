@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 from chatroom import context
 from chatroom.chat_template import ChatTemplate
 from chatroom.engines.base import Facts
-from chatroom.messages import Message, Passage, Prompt, Speaker
+from chatroom.messages import Message, Passage, Prompt, Recalled, Speaker
 from chatroom.words import words
 from finetune.dialogue import Line, Scene
 
@@ -56,7 +56,7 @@ def prompt_of(template: ChatTemplate, moment: Moment) -> Prompt:
         context.Asked(id=moment.name, name=moment.name, persona=moment.persona, words=words("en")),
         context.Scene(room="training", premise=moment.premise, words=words("en")),
         heard,
-        passages=[Passage(id=str(at), text=text) for at, text in enumerate(moment.passages)],
+        recalled=Recalled(passages=tuple(Passage(id=str(at), text=text) for at, text in enumerate(moment.passages))),
     )
     counts = {text: len(template.line_ids(text)) for text in drafted.texts()}
     return context.fit(drafted, counts, Facts(context=CONTEXT, overhead=template.overhead))

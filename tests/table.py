@@ -12,7 +12,8 @@ from chatroom.engine_pool import EnginePool
 from chatroom.engines.scripted import Engine, Reply
 from chatroom.frames import Floor, Say, Seat, ServerFrame
 from chatroom.history.sqlite import History
-from chatroom.messages import Audience, Message, Prompt, Speaker
+from chatroom.librarian import Librarian
+from chatroom.messages import Audience, Message, Posted, Prompt, Speaker
 from chatroom.open_room import OpenRoom
 from chatroom.room_manager import RoomManager
 from chatroom.rooms import RoomFile
@@ -80,6 +81,11 @@ class Table:
         await self.silence(ok.seq)
         return [message for message in self.room.room.messages if message.seq > ok.seq]
 
+    async def post(self, person: Speaker, text: str, audience: Audience | None = None) -> None:
+        """Has something said that nobody answers: into the log, past the conductor."""
+        said = Posted(id=f"m{secrets.token_hex(8)}", author=person, text=text, cid="", at=0.0, audience=audience)
+        await self.room._journal.commit(said)
+
     async def silence(self, seq: int) -> None:
         await self.until(lambda: any(isinstance(f, Floor) and not f.busy and f.seq >= seq for f, _ in self.told))
 
@@ -93,6 +99,7 @@ async def table(
     roles: tuple[str, ...] = ("mara", "tobin"),
     *,
     limits: TurnLimits | None = None,
+    librarian: Librarian | None = None,
     find: Any = None,
     **room: Any,
 ) -> AsyncGenerator[Table, None]:
@@ -111,6 +118,7 @@ async def table(
         pool,
         History(settings.home),
         limits or TurnLimits(),
+        librarian=librarian,
         find=find,
     )
     seat = Table(home, manager, pool)

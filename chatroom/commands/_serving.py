@@ -14,6 +14,7 @@ from chatroom.cast import Cast
 from chatroom.commands._local import Address, announce, free_port, join_line, last_one_out, outward, socket_path
 from chatroom.commands.base import say
 from chatroom.engine_pool import EnginePool
+from chatroom.librarian import Librarian, Setup
 from chatroom.room_manager import RoomManager
 from chatroom.rooms import RoomFile
 from chatroom.server import Broadcast, Server
@@ -91,7 +92,8 @@ def _manager(settings: Settings, rooms: Mapping[str, RoomFile], find: Callable[[
     )
     history = plugins.load("chatroom.history", settings.history).History(settings.home)
     cast = Cast(settings.roles, settings.models)
-    return RoomManager(rooms, cast, EnginePool(settings), history, limits, find=find)
+    librarian = Librarian(Setup(home=settings.home, embedder=settings.embedder, reranker=settings.reranker))
+    return RoomManager(rooms, cast, EnginePool(settings), history, limits, librarian=librarian, find=find)
 
 
 def _url(host: str, port: int) -> str:

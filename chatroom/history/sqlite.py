@@ -189,6 +189,7 @@ def _open(connection: sqlite3.Connection, room: str, now: float) -> tuple[str, i
             audience=turn.audience,
             seed=turn.seed,
             heard=turn.heard,
+            passages=turn.passages,
         )
         _append(connection, room, ended, _encode(ended), "", "")
     connection.execute("DELETE FROM running WHERE room = ?", (room,))

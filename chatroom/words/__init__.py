@@ -24,9 +24,11 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     note: str
     """A whisper: {text}, and the public line {after} which it was whispered."""
     passages: str
-    """What only the role knows: {name}, {text}."""
+    """What the role knows: {name}, {text}."""
+    memory: str
+    """What was said long ago: {name}, {text}."""
     examples: str
-    """How the role talks: {text}."""
+    """How the role talks: what {name} answered to {before} once, {text}."""
     joined: str
     """{name} took a seat; part of the transcript."""
     left: str

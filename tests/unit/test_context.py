@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chatroom import context
 from chatroom.context import Asked, Scene
 from chatroom.engines.base import Facts
-from chatroom.messages import Audience, Message, Passage, Prompt, Speaker
+from chatroom.messages import Audience, Example, Message, Passage, Prompt, Recalled, Speaker
 from chatroom.words import words
 
 WORDS = words("en")
@@ -47,12 +47,45 @@ def test_whispers_go_to_the_tail_with_their_place() -> None:
     assert prompt.tail[0] == 'Whispered after "The lamp?": Ann: Trust nobody.'
 
 
+EYE = Passage(id="p", text="The Eye turns.", title="The Eye", source="wiki/eye.md, line 1", score=1.0)
+VOW = Passage(id="m", text="Mara Vell: I will.", source="lines 3-4", audience=frozenset({"mara", "~ann"}))
+REMINDED = Recalled(passages=(EYE,), memories=(VOW,), examples=(Example(before="Hi.", text="Evening."),))
+
+
 def test_the_tail_keeps_its_order_and_gives_up_by_rank() -> None:
-    extra = {"passages": [Passage(id="p", text="The Eye turns.")], "examples": ["Ann: Hi. / Mara Vell: Evening."]}
-    roomy = built(MARA, [said(1, "x")], **extra)
-    assert [part[:9] for part in roomy.tail] == ["Mara Vell", "Ann: Hi. ", "Mara keep", "Mara Vell"]
-    tight = built(MARA, [said(1, "x")], Facts(context=48), **extra)
+    roomy = built(MARA, [said(1, "x")], recalled=REMINDED)
+    assert roomy.tail == (
+        "Mara Vell remembers what was said long ago: Mara Vell: I will.",
+        "Mara Vell knows: [1] The Eye: The Eye turns.",
+        'To "Hi." Mara Vell once said: Evening.',
+        "Mara keeps the light.",
+        "Mara Vell speaks next.",
+    )
+    tight = built(MARA, [said(1, "x")], Facts(context=48), recalled=REMINDED)
     assert tight.tail == ("Mara keeps the light.", "Mara Vell speaks next.")
+
+
+def test_the_best_of_each_kind_comes_first() -> None:
+    many = Recalled(passages=(EYE,) * 9, memories=(VOW,), examples=REMINDED.examples)
+    tail = " ".join(built(MARA, [said(1, "x")], Facts(context=200), recalled=many).tail)
+    assert "long ago" in tail
+    assert "once said" in tail
+    assert tail.count("The Eye turns") == 1
+
+
+def test_only_passages_in_the_prompt_count_as_given() -> None:
+    drafted = context.draft(MARA, SCENE, [said(1, "x")], recalled=REMINDED)
+    counts = {text: len(text.split()) + 1 for text in drafted.texts()}
+    assert [p.id for p in context.given(drafted, context.fit(drafted, counts, FACTS))] == ["m", "p"]
+    assert not context.given(drafted, context.fit(drafted, counts, Facts(context=48)))
+
+
+def test_what_the_log_keeps_of_a_passage_is_short() -> None:
+    long = Recalled(passages=(Passage(id="p", text="word " * 60, title="Long"),))
+    drafted = context.draft(MARA, SCENE, [said(1, "x")], recalled=long)
+    counts = dict.fromkeys(drafted.texts(), 5)
+    (kept,) = context.given(drafted, context.fit(drafted, counts, FACTS))
+    assert len(kept.text) <= context.EXCERPT + 1
 
 
 def test_whispers_take_a_quarter_of_the_tail() -> None:

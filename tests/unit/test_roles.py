@@ -230,6 +230,7 @@ def test_a_source_outside_is_named_whole(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_listed_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_base(tmp_path / "models" / "hearth")
     make_role(tmp_path / "roles" / "mara")
 
     def refuse(path: object) -> object:

@@ -1,0 +1,65 @@
+"""What goes to the worker and comes back; both sides know it, and it knows neither."""
+
+from pathlib import Path
+
+from chatroom.messages import Audience, Noun, Recalled
+
+
+class Said(Noun, frozen=True, kw_only=True):
+    """A line of the moment."""
+
+    name: str
+    text: str
+
+
+class Line(Noun, frozen=True, kw_only=True):
+    """A line for the long memory."""
+
+    seq: int
+    name: str
+    text: str
+    audience: Audience | None = None
+
+
+class Span(Noun, frozen=True, kw_only=True):
+    """The part of a room's long memory that may be asked: what was said after one seq and up to another."""
+
+    room: str
+    epoch: str
+    after: int = 0
+    up_to: int = 0
+
+
+class Ask(Noun, frozen=True, kw_only=True):
+    """What a moment is about: its latest lines, oldest first."""
+
+    lines: tuple[Said, ...]
+    memory: Span
+
+
+class Reader(Noun, frozen=True, kw_only=True):
+    """A role as the worker needs it: who it is, what it knows it from, and how much of each it is reminded of.
+
+    Args:
+        mark: Changes with the role's folder.
+    """
+
+    id: str
+    mark: str
+    names: tuple[str, ...]
+    folder: Path
+    sources: tuple[Path, ...]
+    passages: int
+    memories: int
+    examples: int
+
+
+class Setup(Noun, frozen=True, kw_only=True):
+    """What a worker is started with."""
+
+    home: Path
+    embedder: str
+    reranker: str = ""
+
+
+__all__ = ["Ask", "Line", "Reader", "Recalled", "Said", "Setup", "Span"]

@@ -1,0 +1,126 @@
+"""The librarian's desk: lives in a process of its own and turns what is asked into searches of the package `knowledge`.
+
+What a role may find is decided here, once: of its own indexes the passages that are for everybody or for one of its
+names, and of a room's memory the lines that it heard. Knows no sockets, no engines and no log.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from chatroom.librarian.asking import Ask, Line, Reader, Setup, Span
+from chatroom.messages import Example, Passage, Recalled
+from chatroom.names import name_key
+from chatroom.shelves import Collection, exchanges, memory_folder, pages
+from knowledge.documents import Audience, Hit, heading
+from knowledge.indexing.build import Summary, build
+from knowledge.indexing.index import Index
+from knowledge.library import Library
+from knowledge.remembering.memory import Remembered
+from knowledge.remembering.remembered import SOURCE
+from knowledge.searching.part import Part
+from knowledge.searching.query import Line as Spoken
+from knowledge.searching.query import Query, query_of
+from knowledge.searching.search import search
+from knowledge.shelf import Shelf
+
+
+class Desk:
+    """Everything that searches need, held by one process."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._home, self._spec = setup.home, setup.embedder
+        self._library = Library(setup.embedder, setup.reranker)
+        self._places: dict[tuple[str, str], Path] = {}
+
+    def recall(self, reader: Reader, ask: Ask) -> Recalled:
+        """Finds what a role is reminded of at a moment."""
+        query = query_of([Spoken(name=said.name, text=said.text) for said in ask.lines])
+        return Recalled(
+            passages=tuple(self._passages(reader, query)),
+            memories=tuple(self._memories(reader, query, ask.memory)),
+            examples=tuple(self._examples(reader, query)),
+        )
+
+    def remember(self, room: str, epoch: str, lines: Sequence[Line], *, final: bool) -> int:
+        """Takes lines into a room's long memory; gives the seq up to which it holds them."""
+        memory = self._library.memory(memory_folder(self._home, room), epoch)
+        memory.add(map(_remembered, lines), final=final)
+        return memory.seq
+
+    def is_ready(self, reader: Reader) -> bool:
+        """Whether all that a role knows can be searched as it is now."""
+        return not self._stale(reader)
+
+    def build(self, reader: Reader) -> str:
+        """Builds what is missing or out of date; says what was done."""
+        made = (build(each.own, each.roots, each.base, self._spec) for each in self._stale(reader))
+        return f"{reader.id}: " + "; ".join(map(_told, made))
+
+    def warm(self) -> None:
+        """Loads what searches need before they are asked for."""
+        _ = self._library.embedder, self._library.reranker
+
+    def _passages(self, reader: Reader, query: Query) -> Iterable[Passage]:
+        index = self._index(reader, self._pages(reader)) if reader.passages else None
+        known_to = {name_key(name) for name in (reader.id, *reader.names)}
+        return self._found(index, query, reader.passages, lambda who: not known_to.isdisjoint(map(name_key, who)))
+
+    def _memories(self, reader: Reader, query: Query, asked: Span) -> Iterable[Passage]:
+        if not reader.memories or asked.up_to <= asked.after:
+            return ()
+        memory = self._library.memory(memory_folder(self._home, asked.room), asked.epoch)
+        heard = Part(memory, memory.up_to(asked.up_to) & memory.since(asked.after))
+        found = self._found(heard, query, reader.memories, lambda who: reader.id in who)
+        return (replace(each, title="", source=each.source.removeprefix(f"{SOURCE}, ")) for each in found)
+
+    def _found(
+        self, shelf: Shelf | None, query: Query, limit: int, allowed: Callable[[Audience], bool]
+    ) -> Iterator[Passage]:
+        if shelf is not None:
+            embedder, reranker = self._library.embedder, self._library.reranker
+            yield from map(_passage, search([shelf], query, embedder, limit=limit, allowed=allowed, reranker=reranker))
+
+    def _examples(self, reader: Reader, query: Query) -> Iterator[Example]:
+        if reader.examples and (index := self._index(reader, exchanges(self._home, reader.folder))):
+            for hit in search([index], query, self._library.embedder, limit=reader.examples, raw=True):
+                yield Example(before=hit.passage.sought.split("\n")[-1], text=hit.passage.text)
+
+    def _index(self, reader: Reader, collection: Collection) -> Index | None:
+        """The index of what the role's folder holds now; which one that is, is looked up once for each state of it."""
+        key = (str(collection.own), reader.mark)
+        folder = self._places.get(key) or collection.usable(self._spec)
+        if folder is None or (index := self._library.index(folder)) is None:
+            return None
+        self._places[key] = folder
+        return index
+
+    def _stale(self, reader: Reader) -> list[Collection]:
+        both = self._pages(reader), exchanges(self._home, reader.folder)
+        return [each for each in both if each.roots and self._index(reader, each) is None]
+
+    def _pages(self, reader: Reader) -> Collection:
+        return pages(self._home, reader.folder, reader.sources)
+
+
+def _remembered(line: Line) -> Remembered:
+    audience = None if line.audience is None else tuple(sorted(line.audience))
+    return Remembered(seq=line.seq, name=line.name, text=line.text, audience=audience)
+
+
+def _passage(hit: Hit) -> Passage:
+    found = hit.passage
+    return Passage(
+        id=found.id,
+        text=found.text,
+        title=heading(found),
+        source=", ".join(filter(None, (found.source, found.place))),
+        score=round(hit.score, 4),
+        audience=None if found.audience is None else frozenset(found.audience),
+    )
+
+
+def _told(made: Summary) -> str:
+    skipped = f", {len(made.skipped)} skipped" if made.skipped else ""
+    return f"{made.passages:,} passages of {made.documents:,} documents in {made.seconds:.1f} s{skipped}"
