@@ -13,6 +13,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint const
 .PHONY: room test check fast format docs clean
 
 room: .venv/room
+	@$(BIN)/python launch.py knowledge build >/dev/null || true
 	@$(BIN)/python launch.py room $(ROOM_ARGS)
 
 test: .venv/dev

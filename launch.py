@@ -1,4 +1,4 @@
-"""The one command: python launch.py room | serve | join | role | rooms (each with --help)."""
+"""The one command: python launch.py room | serve | join | role | rooms | knowledge (each with --help)."""
 
 import sys
 

@@ -51,7 +51,9 @@ max_tokens = 160              # longest reply
 
 [knowledge]
 sources = ["wiki"]            # folders or files in here that only this role knows
-top_k = 4                     # passages it is reminded of at a turn
+top_k = 4                     # passages of them that it is reminded of at a turn
+memory = 3                    # stretches of what was said long ago that it is reminded of
+examples = 2                  # exchanges of lines.jsonl that it is shown as examples of its voice
 
 [turns]
 talkativeness = 0.5           # 0 to 1: how often it speaks unasked

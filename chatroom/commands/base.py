@@ -14,6 +14,7 @@ from typing import Protocol, cast
 from chatroom import __version__, plugins
 from chatroom.clients._safe_text import safe_text
 from chatroom.errors import ChatroomError
+from knowledge.errors import KnowledgeError
 
 
 class Command(Protocol):
@@ -32,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     try:
         return int(args.command.run(args))
-    except ChatroomError as error:
+    except (ChatroomError, KnowledgeError) as error:
         say(f"error: {error}")
         return 1
     except KeyboardInterrupt:

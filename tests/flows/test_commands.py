@@ -15,8 +15,20 @@ from chatroom.names import name_fault, name_key
 from tests.folders import make_base, make_role
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "transformers", "peft", "textual", "websockets", "asyncio")
+HEAVY = (
+    "torch",
+    "faiss",
+    "sentence_transformers",
+    "bm25s",
+    "jieba",
+    "transformers",
+    "peft",
+    "textual",
+    "websockets",
+    "asyncio",
+)
 COMMANDS = ["room", "serve", "join", "role", "role new", "role check", "role list", "rooms", "rooms new", "rooms seat"]
+COMMANDS += ["knowledge", "knowledge build", "knowledge search", "knowledge import", "knowledge stats"]
 
 
 @pytest.fixture
