@@ -27,7 +27,7 @@ from chatroom.frames import (
     Start,
     Welcome,
 )
-from chatroom.messages import Audience, Speaker, Status
+from chatroom.messages import Audience, Passage, Speaker, Status
 
 State = Literal["idle", "thinking", "speaking", "offline", "fault"]
 Kind = Literal["said", "failed", "joined", "left"]
@@ -44,6 +44,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: Status = "complete"
     error: str = ""
     audience: Audience | None = None
+    passages: tuple[Passage, ...] = ()
 
 
 class RunningTurn(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +128,11 @@ class Transcript:
     def anybody_else(self, you: str) -> bool:
         """Whether somebody is here who could answer you."""
         return any(seated.online and not seated.fault and seated.who.id != you for seated in self.roster)
+
+    @property
+    def replies(self) -> list[Row]:
+        """What roles said, oldest first: what one can ask the reason of."""
+        return [row for row in self.rows if row.kind == "said" and row.author.kind == "role"]
 
     def is_silent_after(self, seq: int) -> bool:
         """Whether the room has fallen silent after that event."""
@@ -248,4 +254,5 @@ def _reply(event: EndFrame) -> Row:
         status=event.status,
         error=(event.error or event.code) if event.status == "failed" else "",
         audience=event.audience,
+        passages=event.passages,
     )

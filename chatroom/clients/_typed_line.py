@@ -12,8 +12,9 @@ from chatroom.frames import Seated
 COMMANDS = {
     "invite": ("ROLE", "seat a role from the server's folder"),
     "dismiss": ("ROLE", "send a role away"),
-    "stop": ("", "end the running reply; its words are kept"),
+    "stop": ("", "end the running reply, keep its words"),
     "retry": ("", "ask for another reply than the last"),
+    "why": ("", "show why the last reply was said"),
     "who": ("", "say who is here"),
     "help": ("", "show this help"),
 }

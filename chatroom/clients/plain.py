@@ -270,6 +270,8 @@ class LineMode:
                 await connection.invite(typed.argument)
             case "dismiss":
                 await connection.dismiss(role_id(typed.argument, roster))
+            case "why":
+                self._tell(_reasons(self._transcript))
             case "who":
                 self._tell(self._roster().values())
             case _:
@@ -299,6 +301,15 @@ class LineMode:
         except TimeoutError:
             return False
         return True
+
+
+def _reasons(transcript: Transcript) -> Iterable[str]:
+    """What the last reply was given to know."""
+    reply = next(reversed(transcript.replies), None)
+    if reply is None or not reply.passages:
+        return ["nothing was looked up for the last reply"]
+    given = (f"{p.title or 'remembered'} ({p.source}, {p.score:.2f}): {p.text}" for p in reply.passages)
+    return [f"{reply.author.name} was given to know:", *given]
 
 
 def _line(row: Row) -> str:

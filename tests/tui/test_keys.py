@@ -17,8 +17,8 @@ from chatroom.clients.tui.message_view import MessageView
 from chatroom.clients.tui.transcript_view import TranscriptView
 from chatroom.errors import RefusedError
 from chatroom.frames import Error, Ok, Presence, RetriedFrame, Seated
-from chatroom.messages import Speaker
-from tests.tui.stage import ANN, EVENING, MARA, ROSTER, Stage, delta, floor, said, shown, start, until, welcome
+from chatroom.messages import Passage, Speaker
+from tests.tui.stage import ANN, EVENING, MARA, ROSTER, TOBIN, Stage, delta, floor, said, shown, start, until, welcome
 
 LONG = [said(seq, MARA, f"line number {seq}.") for seq in range(101, 161)]
 
@@ -278,3 +278,31 @@ def test_names_are_found_by_any_word() -> None:
     assert [choice.text for choice in completions("/st", ROSTER)] == ["/stop"]
     assert [choice.text for choice in completions("/dismiss ma", ROSTER)] == ["Mara Vell"]
     assert completions("//st", ROSTER) == []
+
+
+async def test_f3_shows_what_a_reply_was_given() -> None:
+    eye = Passage(id="p", text="It has a hundred rings.", title="The Eye", source="wiki/the-eye.md, line 1", score=0.71)
+    rows = (said(1, MARA, "It turns.", passages=(eye,)), said(2, TOBIN, "So they say."))
+    async with on_screen(Stage(welcome(*rows)), "So they say") as pilot:
+        await pilot.press("f3")
+        await until(pilot, lambda: "Nothing was looked up" in shown(pilot))
+        await pilot.press("up")
+        await until(pilot, lambda: "wiki/the-eye.md, line 1" in shown(pilot) and "a hundred rings" in shown(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "wiki/the-eye.md" not in shown(pilot))
+
+
+async def test_a_click_on_a_reply_asks_why() -> None:
+    eye = Passage(id="p", text="It has a hundred rings.", title="The Eye", source="wiki/the-eye.md")
+    rows = (said(1, MARA, "It turns.", passages=(eye,)), said(2, TOBIN, "So they say."), said(3, ANN, "Hm."))
+    async with on_screen(Stage(welcome(*rows)), "So they say") as pilot:
+        views = list(pilot.app.query(MessageView))
+        await pilot.click(views[2])
+        await pilot.click(views[0])
+        await until(pilot, lambda: "a hundred rings" in shown(pilot))
+
+
+async def test_why_needs_a_reply_to_ask_about() -> None:
+    async with on_screen(Stage(welcome(said(1, ANN, "Hello?"))), "Hello?") as pilot:
+        await pilot.press("f3")
+        await until(pilot, lambda: "nobody has said anything" in shown(pilot))

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from chatroom.clients.base import News, Offline
 from chatroom.clients.tui.app import ChatApp
 from chatroom.frames import Error, Seated
-from chatroom.messages import Speaker
+from chatroom.messages import Passage, Speaker
 from tests.tui.stage import (
     ANN,
     BEN,
@@ -113,3 +113,13 @@ def test_notices_and_endings_are_quiet(snap_compare: Compare) -> None:
         said(4, TOBIN, "", status="failed", error="the engine is gone"),
     )
     assert looks(snap_compare, Stage(script, Error(code="rate", text="not so fast")), (80, 24), "not so fast")
+
+
+def test_why_shows_what_a_reply_was_given(snap_compare: Compare) -> None:
+    """The reply above, then each passage with title, source and score; all within the frame, nothing cut."""
+    eye = Passage(
+        id="p", text="The Eye is ten feet tall.", title="The Eye", source="wiki/the-eye.md, line 1", score=0.7
+    )
+    vow = Passage(id="m", text="Ann: You owe me.\nMara Vell: I know.", source="lines 12-13", score=0.4)
+    script = welcome(*EVENING, said(6, MARA, "Ten feet, and I clean all of it.", passages=(eye, vow)))
+    assert looks(snap_compare, Stage(script), (80, 24), "Ten feet", "f3")

@@ -21,9 +21,11 @@ from chatroom.clients.base import Connecting, Connection, News, Offline, Online
 from chatroom.clients.tui.colours import DAY, NIGHT
 from chatroom.clients.tui.composer import CompletionMenu, Composer
 from chatroom.clients.tui.help_screen import HelpScreen
+from chatroom.clients.tui.message_view import MessageView
 from chatroom.clients.tui.roster import Roster
 from chatroom.clients.tui.status_bar import StatusBar
 from chatroom.clients.tui.transcript_view import TranscriptView
+from chatroom.clients.tui.why_screen import WhyScreen
 from chatroom.errors import RefusedError
 from chatroom.frames import Error, Ok, Welcome
 
@@ -40,6 +42,7 @@ class ChatApp(App[None]):
         Binding("ctrl+r", "retry", show=False),
         Binding("f1", "help", show=False),
         Binding("f2", "theme", show=False),
+        Binding("f3", "why", show=False),
     ]
 
     def __init__(self, connection: Connection, name: str) -> None:
@@ -175,6 +178,8 @@ class ChatApp(App[None]):
                 await self._try(connection.stop)
             case "retry":
                 await self._try(connection.retry)
+            case "why":
+                self.action_why()
             case "who":
                 self._say_note(", ".join(map(presence_of, self.transcript.roster)))
             case _:
@@ -211,6 +216,19 @@ class ChatApp(App[None]):
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen())
+
+    def action_why(self, id: str = "") -> None:
+        """Shows what a reply was given to know: the last one, where none is named."""
+        replies = self.transcript.replies
+        if not replies:
+            self.call_later(self._say_note, "nobody has said anything yet")  # after the key took the note away
+        elif not isinstance(self.screen, WhyScreen):
+            at = next((at for at, row in enumerate(replies) if row.id == id), len(replies) - 1)
+            self.push_screen(WhyScreen(replies, at))
+
+    def on_message_view_clicked(self, event: MessageView.Clicked) -> None:
+        if event.row in self.transcript.replies:
+            self.action_why(event.row.id)
 
     def action_theme(self) -> None:
         self.theme = "day" if self.theme == "night" else "night"

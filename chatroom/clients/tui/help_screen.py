@@ -15,8 +15,8 @@ _KEYS = (
     ("Tab", "take the marked completion"),
     ("Esc, ^X", "end the running reply"),
     ("^R", "ask for another reply"),
-    ("PgUp, PgDn", "read back, and forward"),
-    ("^End", "go to the newest line"),
+    ("F3, or a click", "why did they say that?"),
+    ("PgUp PgDn ^End", "read back, forward, to the newest line"),
     ("F2", "light or dark"),
     ("^Q", "leave the room"),
 )

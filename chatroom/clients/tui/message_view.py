@@ -6,6 +6,7 @@ it needs another line.
 
 from textual.content import Content
 from textual.css.styles import RulesMap
+from textual.message import Message
 from textual.widgets import Static
 
 from chatroom.clients._safe_text import safe_text, shown_text
@@ -18,6 +19,13 @@ _ENDINGS = {"stopped": "stopped", "interrupted": "interrupted", "failed": "faile
 class MessageView(Static):
     """A row of the transcript, or a running turn that becomes one."""
 
+    class Clicked(Message):
+        """The reader wants to know more of this row."""
+
+        def __init__(self, row: Row) -> None:
+            super().__init__()
+            self.row = row
+
     def __init__(self, shown: Row | RunningTurn) -> None:
         super().__init__(markup=False)
         self.shown = shown
@@ -25,6 +33,10 @@ class MessageView(Static):
 
     def on_mount(self) -> None:
         self.show(self.shown)
+
+    def on_click(self) -> None:
+        if isinstance(self.shown, Row):
+            self.post_message(self.Clicked(self.shown))
 
     def show(self, shown: Row | RunningTurn) -> None:
         """Shows a newer state of the same message."""
@@ -65,6 +77,8 @@ def _content(shown: Row | RunningTurn, colour: str, *, is_last: bool) -> Content
     if isinstance(shown, RunningTurn):
         parts += _running(shown)
     else:
+        if shown.passages:
+            parts.append(Content.styled(f"  looked up {len(shown.passages)}", "dim italic"))
         parts += _said(shown, is_last=is_last)
     return Content.assemble(*parts)
 
