@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from chatroom.engines.base import Facts
 from chatroom.messages import Line, Message, Passage, Prompt, Recalled
@@ -66,8 +67,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 CUE, NOTE, PERSONA, RECALLED = range(4)
 NOTHING = Recalled()
-EXCERPT = 240
-"""Characters of a passage that the log keeps: enough to see why something was said."""
+EXCERPT, TITLE = 240, 120
+"""Characters of a passage that the log keeps, enough to see why something was said; of a title, also in a prompt."""
 
 
 def draft(
@@ -114,9 +115,7 @@ def fit(drafted: Draft, counts: Mapping[str, int], facts: Facts) -> Prompt:
         facts: Of the engine that will get the prompt.
     """
     lines = drafted.prompt.lines[cut(drafted, counts, facts) :]
-    return msgspec.structs.replace(
-        drafted.prompt, lines=lines, tail=_fitting(drafted.parts, counts, tail_budget(facts))
-    )
+    return replace(drafted.prompt, lines=lines, tail=_fitting(drafted.parts, counts, tail_budget(facts)))
 
 
 def cut(drafted: Draft, counts: Mapping[str, int], facts: Facts) -> int:
@@ -130,7 +129,9 @@ def cut(drafted: Draft, counts: Mapping[str, int], facts: Facts) -> int:
 def given(drafted: Draft, prompt: Prompt) -> tuple[Passage, ...]:
     """The passages of a draft that are in the prompt made of it, shortened for the log."""
     told = (part.passage for part in drafted.parts if part.passage and part.text in prompt.tail)
-    return tuple(msgspec.structs.replace(passage, text=_beginning(passage.text, EXCERPT)) for passage in told)
+    return tuple(
+        replace(each, text=_beginning(each.text, EXCERPT), source=_beginning(each.source, TITLE)) for each in told
+    )
 
 
 def shared_budget(facts: Facts) -> int:
@@ -174,11 +175,18 @@ def shorten(drafted: Draft, counts: Mapping[str, int], limit: int) -> Draft:
         return text if over <= 1 else text[: max(1, int(len(text) / over * 0.9) - 4)].rstrip() + " …"
 
     lines = tuple(
-        msgspec.structs.replace(line, text=short(line.text), said=short(line.said, line.text))
-        for line in drafted.prompt.lines
+        replace(line, text=short(line.text), said=short(line.said, line.text)) for line in drafted.prompt.lines
     )
-    prompt = msgspec.structs.replace(drafted.prompt, premise=short(drafted.prompt.premise), lines=lines)
-    return Draft(prompt=prompt, parts=tuple(part._replace(text=short(part.text)) for part in drafted.parts))
+    prompt = replace(drafted.prompt, premise=short(drafted.prompt.premise), lines=lines)
+    return Draft(prompt=prompt, parts=tuple(_cut_to(part, short(part.text)) for part in drafted.parts))
+
+
+def _cut_to(part: Part, text: str) -> Part:
+    """A part with a shorter text; the log must not say that the role was given what was cut off."""
+    if part.passage is None or text == part.text:
+        return part._replace(text=text)
+    left = max(0, len(part.passage.text) - (len(part.text) - len(text)) - len(" …"))
+    return part._replace(text=text, passage=replace(part.passage, text=part.passage.text[:left]))
 
 
 def _line(message: Message, own: str, words: Words) -> Line:
@@ -204,10 +212,11 @@ def _recalled(asked: Asked, recalled: Recalled) -> list[Part]:
     """The parts that remind a role. The best of each kind outranks the second best of any, so that in a small context
     neither facts nor voice are crowded out."""
     words, name = asked.words, asked.name
+    titled = [replace(passage, title=_beginning(passage.title, TITLE)) for passage in recalled.passages]
     memories = [(words["memory"].format(name=name, text=found.text), found) for found in recalled.memories]
     passages = [
         (words["passages"].format(name=name, text=_numbered(number, found)), found)
-        for number, found in enumerate(recalled.passages, start=1)
+        for number, found in enumerate(titled, start=1)
     ]
     examples = [(words["examples"].format(name=name, before=e.before, text=e.text), None) for e in recalled.examples]
     return [

@@ -67,7 +67,8 @@ class Hearing:
         asks, view = asked(role, facts), role.id if late else ""
         drafted, counts = await _counted(context.draft(asks, self.scene, heard, view=view), count, facts)
         if recall is not None:
-            recalled = await recall(heard, since if late else 0, _passed(heard, context.cut(drafted, counts, facts)))
+            passed = _passed(heard, context.cut(drafted, counts, facts), head)
+            recalled = await recall(heard, since if self._untold else 0, passed)
             drafted = context.draft(asks, self.scene, heard, recalled=recalled, view=view)
             drafted, counts = await _counted(drafted, count, facts)
         prompt = context.fit(drafted, counts, facts)
@@ -95,10 +96,10 @@ def asked(role: Role, facts: Facts) -> Asked:
     return Asked(id=role.id, name=role.name, persona=role.persona, words=role.words, layout=layout)
 
 
-def _passed(heard: Sequence[Message], cut: int) -> int:
-    """The last seq before the first public line that a prompt without its first `cut` lines still holds."""
+def _passed(heard: Sequence[Message], cut: int, head: int) -> int:
+    """The last seq before the public lines that a prompt without its first `cut` holds; 0 if it holds all."""
     public = [message.seq for message in heard if message.audience is None]
-    return public[cut] - 1 if cut < len(public) else 0
+    return public[cut] - 1 if cut < len(public) and (cut or anchor(head)) else 0
 
 
 async def _counted(drafted: Draft, count: Count, facts: Facts) -> tuple[Draft, Mapping[str, int]]:

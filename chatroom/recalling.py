@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from chatroom.addressing import addressed
 from chatroom.errors import HistoryError
 from chatroom.history.base import EVERYTHING, History
 from chatroom.librarian import Ask, Librarian, Said, Span
-from chatroom.messages import Audience, Message, Recalled
+from chatroom.messages import Audience, Message, Recalled, SeatedRole
 from chatroom.roles import Role
 from chatroom.transcript import Transcript
 
@@ -59,13 +60,13 @@ class Recalling:
             after: Seq after which it heard; 0 for all.
             passed: Last seq that its prompt no longer holds; 0 if it holds all.
         """
-        moment = [Said(name=m.author.name, text=m.text) for m in heard if _open_to(audience, m) and not m.notice]
+        moment = tuple(Said(name=m.author.name, text=m.text) for m in _moment(role, audience, heard))
         if self._librarian is None or not moment:
             return Recalled()
         if role.memory and passed > after:
             await self._keep(passed)
         memory = Span(room=self._room, epoch=self._epoch, after=after, up_to=passed)
-        return await self._librarian.recall(role, Ask(lines=tuple(moment[-MOMENT:]), memory=memory))
+        return await self._librarian.recall(role, Ask(lines=moment, memory=memory))
 
     async def close(self) -> None:
         """Lets go of the long memory."""
@@ -97,6 +98,24 @@ class Recalling:
                 over = transcript.seq >= passed
                 taken = await self._librarian.remember(self._room, self._epoch, lines, final=over)
             self._kept = passed if taken is not None else self._kept
+
+
+def _moment(role: Role, audience: Audience | None, heard: Sequence[Message]) -> Sequence[Message]:
+    """The lines up to the one that is answered: a person's, or another role's that speaks to this one.
+
+    What other roles have answered meanwhile is not what the moment is about, or the second one asked would search for
+    the first one's "Let me think".
+    """
+    said = [message for message in heard if _open_to(audience, message) and not message.notice]
+    me = SeatedRole(id=role.id, name=role.name, aliases=role.aliases)
+
+    def answered(message: Message) -> bool:
+        if message.author.kind == "person":
+            return message.audience == audience
+        return message.author.id != role.id and bool(addressed(message.text, [me]))
+
+    last = next((at for at in range(len(said) - 1, -1, -1) if answered(said[at])), len(said) - 1)
+    return said[max(0, last + 1 - MOMENT) : last + 1]
 
 
 def _open_to(audience: Audience | None, message: Message) -> bool:

@@ -46,12 +46,19 @@ class Reader(Noun, frozen=True, kw_only=True):
 
     id: str
     mark: str
-    names: tuple[str, ...]
+    name: str
     folder: Path
     sources: tuple[Path, ...]
     passages: int
     memories: int
     examples: int
+
+
+class Found(Noun, frozen=True, kw_only=True):
+    """What an ask found, and whether all that the role knows could be searched for it."""
+
+    recalled: Recalled
+    complete: bool
 
 
 class Setup(Noun, frozen=True, kw_only=True):

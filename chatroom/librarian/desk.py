@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from chatroom.librarian.asking import Ask, Line, Reader, Setup, Span
+from chatroom.librarian.asking import Ask, Found, Line, Reader, Setup, Span
 from chatroom.messages import Example, Passage, Recalled
 from chatroom.names import name_key
 from chatroom.shelves import Collection, exchanges, memory_folder, pages
@@ -34,14 +34,15 @@ class Desk:
         self._library = Library(setup.embedder, setup.reranker)
         self._places: dict[tuple[str, str], Path] = {}
 
-    def recall(self, reader: Reader, ask: Ask) -> Recalled:
+    def recall(self, reader: Reader, ask: Ask) -> Found:
         """Finds what a role is reminded of at a moment."""
         query = query_of([Spoken(name=said.name, text=said.text) for said in ask.lines])
-        return Recalled(
+        recalled = Recalled(
             passages=tuple(self._passages(reader, query)),
             memories=tuple(self._memories(reader, query, ask.memory)),
             examples=tuple(self._examples(reader, query)),
         )
+        return Found(recalled=recalled, complete=self.is_ready(reader))
 
     def remember(self, room: str, epoch: str, lines: Sequence[Line], *, final: bool) -> int:
         """Takes lines into a room's long memory; gives the seq up to which it holds them."""
@@ -64,7 +65,7 @@ class Desk:
 
     def _passages(self, reader: Reader, query: Query) -> Iterable[Passage]:
         index = self._index(reader, self._pages(reader)) if reader.passages else None
-        known_to = {name_key(name) for name in (reader.id, *reader.names)}
+        known_to = {name_key(reader.id), name_key(reader.name)}  # no alias: it may be another role's name
         return self._found(index, query, reader.passages, lambda who: not known_to.isdisjoint(map(name_key, who)))
 
     def _memories(self, reader: Reader, query: Query, asked: Span) -> Iterable[Passage]:
@@ -90,7 +91,7 @@ class Desk:
     def _index(self, reader: Reader, collection: Collection) -> Index | None:
         """The index of what the role's folder holds now; which one that is, is looked up once for each state of it."""
         key = (str(collection.own), reader.mark)
-        folder = self._places.get(key) or collection.usable(self._spec)
+        folder = self._places.pop(key, None) or collection.usable(self._spec)
         if folder is None or (index := self._library.index(folder)) is None:
             return None
         self._places[key] = folder

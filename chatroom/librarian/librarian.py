@@ -6,9 +6,9 @@ others; until it is there, the role goes without. What can't be found, for whate
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from functools import partial
-from typing import TypeVar
+from time import monotonic
 
 from chatroom.librarian.asking import Ask, Line, Reader, Recalled, Setup
 from chatroom.librarian.desk import Desk
@@ -18,10 +18,14 @@ from chatroom.roles import Role
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 PATIENCE = 10.0
 """Seconds that a turn waits to be reminded: the first one may have to wait for a model to load."""
+SOON = 2.0
+"""Seconds that a turn waits for an index that is being built: enough for an edited page, not for a new wiki."""
+HUNG = 180.0
+"""Seconds after which a search that has not answered never will; its process is replaced."""
+AGAIN = 60.0
+"""Seconds after which a build that failed is tried once more."""
 
 
 class Librarian:
@@ -29,23 +33,35 @@ class Librarian:
 
     Args:
         setup: Where indexes lie and what searches them.
-        patience: Seconds that a turn waits.
+        patience: Seconds that a turn waits for a search.
+        soon: Seconds that it waits before that for an index to be built.
     """
 
-    def __init__(self, setup: Setup, *, patience: float = PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self, setup: Setup, *, patience: float = PATIENCE, soon: float = SOON) -> None:
+        self._patience, self._soon = patience, soon
         make = partial(Desk, setup)
         self._desk = Workplace(make, threads=1)  # more would fight with the engine's for a question of ten words
         self._bindery = Workplace(make, niceness=10)
         self._building: dict[str, asyncio.Task[None]] = {}
         self._seen: dict[str, str] = {}
+        self._failed: dict[str, float] = {}
         self._binding = 0
 
     async def recall(self, role: Role, ask: Ask) -> Recalled:
         """Finds what a role is reminded of; nothing, where it can't be found in time."""
         self.prepare(role)
-        found = await self._in_time(self._recall(role, ask), f"{role.id} is reminded of nothing")
-        return found or Recalled()
+        await asyncio.wait([self._building[role.id]], timeout=self._soon)
+        if not self._answers():
+            return Recalled()
+        try:
+            async with asyncio.timeout(self._patience):
+                found = await self._desk.run(Desk.recall, _reader(role), ask)
+        except Exception as error:  # whatever breaks in a search, the turn goes on
+            log.warning("%s is reminded of nothing: %s", role.id, str(error) or "the search is not ready")
+            return Recalled()
+        if not found.complete and self._building[role.id].done():
+            self._seen.pop(role.id, None)  # something was taken away or damaged since: look again at the next turn
+        return found.recalled
 
     async def remember(self, room: str, epoch: str, lines: Iterable[Message], *, final: bool = False) -> int | None:
         """Hands lines to a room's long memory; gives the seq up to which it holds them, None if it can't be reached.
@@ -62,9 +78,11 @@ class Librarian:
     def prepare(self, role: Role) -> None:
         """Sees that a role's indexes are there and up to date, in the background. Asked again, it only looks whether
         the folder has changed since."""
-        if self._seen.get(role.id) == role.fingerprint:
+        failed = self._failed.get(role.id)
+        if self._seen.get(role.id) == role.fingerprint and (failed is None or monotonic() < failed + AGAIN):
             return
         self._seen[role.id] = role.fingerprint
+        self._failed.pop(role.id, None)
         before = self._building.get(role.id)
         self._building[role.id] = asyncio.create_task(self._build(_reader(role), before))
 
@@ -76,10 +94,6 @@ class Librarian:
             task.cancel()
         await asyncio.gather(*self._building.values(), return_exceptions=True)
 
-    async def _recall(self, role: Role, ask: Ask) -> Recalled:
-        await asyncio.shield(self._building[role.id])
-        return await self._desk.run(Desk.recall, _reader(role), ask)
-
     async def _build(self, reader: Reader, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await before
@@ -88,6 +102,7 @@ class Librarian:
                 await self._bind(reader)
             await self._desk.run(Desk.warm)
         except Exception as error:  # a role that knows nothing can still talk
+            self._failed[reader.id] = monotonic()
             log.warning("what %s knows can't be read: %s", reader.id, error)
 
     async def _bind(self, reader: Reader) -> None:
@@ -101,22 +116,20 @@ class Librarian:
             if not self._binding:
                 self._bindery.close()
 
-    async def _in_time(self, wanted: Awaitable[T], otherwise: str) -> T | None:
-        try:
-            async with asyncio.timeout(self._patience):
-                return await wanted
-        except TimeoutError:
-            log.warning("%s: the search is not ready", otherwise)
-        except Exception as error:  # whatever breaks in a search, the turn goes on
-            log.warning("%s: %s", otherwise, error)
-        return None
+    def _answers(self) -> bool:
+        """Whether the search answers at all: while it does not, no turn waits for it; one that hangs is replaced."""
+        silent = self._desk.silent_for
+        if silent > HUNG:
+            log.warning("the search has not answered for %d s: it is started anew", silent)
+            self._desk.close()
+        return silent <= self._patience
 
 
 def _reader(role: Role) -> Reader:
     return Reader(
         id=role.id,
         mark=role.fingerprint,
-        names=(role.name, *role.aliases),
+        name=role.name,
         folder=role.folder,
         sources=role.sources,
         passages=role.top_k,

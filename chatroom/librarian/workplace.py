@@ -8,9 +8,9 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context, parent_process
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -36,7 +36,12 @@ class Workplace(Generic[D]):
     def __init__(self, make: Callable[[], D], *, niceness: int = 0, threads: int = 0) -> None:
         self._begin = partial(_begin, make, niceness, threads)
         self._pool: ProcessPoolExecutor | None = None
-        self._pid = 0
+        self._asked: dict[object, float] = {}
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the oldest call that has not been answered."""
+        return time.monotonic() - min(self._asked.values(), default=time.monotonic())
 
     async def run(self, method: Callable[Concatenate[D, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls a method of the object.
@@ -45,24 +50,33 @@ class Workplace(Generic[D]):
             LostError: The process is gone.
             Exception: What the method raised.
         """
+        pool = self._pool = self._pool or ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=self._begin
+        )
         try:
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=self._begin)
-                self._pid = await asyncio.wrap_future(self._pool.submit(os.getpid))
-            return await asyncio.wrap_future(self._pool.submit(partial(_call, method, args, kwargs)))
+            answer = asyncio.wrap_future(pool.submit(partial(_call, method, args, kwargs)))
+            self._asked[answer] = time.monotonic()
+            answer.add_done_callback(self._answered)
+            return await asyncio.shield(
+                answer
+            )  # whoever asks may be cancelled, the call must not be
         except BrokenExecutor as error:
-            self.close()
+            if self._pool is pool:
+                self.close()
             raise LostError("its process ended") from error
 
     def close(self) -> None:
         """Ends the process, whatever it is at; twice is fine, and the next call starts another one."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            if self._pid:
-                with suppress(ProcessLookupError):
-                    os.kill(self._pid, signal.SIGKILL)
-            pool.shutdown(wait=False, cancel_futures=True)
-        self._pid = 0
+            for process in list((pool._processes or {}).values()):  # only it knows whether the pid is still ours
+                process.kill()
+            pool.shutdown(wait=False)
+
+    def _answered(self, answer: "asyncio.Future[Any]") -> None:
+        self._asked.pop(answer, None)
+        if not answer.cancelled():
+            answer.exception()  # whoever asked may have gone
 
 
 _here: list[Any] = []

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from shutil import rmtree
 from typing import Any
 
 import msgspec
 
-from chatroom.frames import EndFrame, encode
+from chatroom.frames import EndFrame, Invite, encode
 from chatroom.librarian import Librarian, Setup
 from chatroom.messages import Prompt
 from tests.table import Table, table, write_role
@@ -27,7 +28,7 @@ def write_wiki(home: Path, role: str, **pages: str) -> None:
 @asynccontextmanager
 async def reading(home: Path, roles: tuple[str, ...] = ("mara", "tobin"), **room: Any) -> AsyncIterator[Table]:
     """A table with a librarian that goes by words alone, as no model need be loaded for that."""
-    librarian = Librarian(Setup(home=home / "var", embedder="none"), patience=60)
+    librarian = Librarian(Setup(home=home / "var", embedder="none"), patience=60, soon=60)
     async with table(home, roles, librarian=librarian, **room) as at:
         yield at
 
@@ -169,3 +170,56 @@ async def test_canaries_stay_where_they_were_planted(tmp_path: Path) -> None:
         for frame, _ in at.told:
             if isinstance(frame, EndFrame) and frame.audience is None:
                 assert "canary-whisper" not in encode(frame).decode()
+
+
+LENS = "# The Eye\n\nThe Eye is the great lens. It stands ten feet tall.\n"
+
+
+async def test_every_role_that_is_asked_is_reminded(tmp_path: Path) -> None:
+    """The second one answers the question too, and not the first one's answer."""
+    for role in ("mara", "tobin"):
+        write_wiki(tmp_path, role, lens=LENS)
+    async with reading(tmp_path) as at:
+        at.script(" Hm, let me think.", " Ten feet.")
+        await at.say(await at.enter("Ann"), "Mara, Tobin, how tall is the great lens?")
+        assert ["ten feet" in tail_of(prompt) for prompt in at.prompts] == [True, True]
+
+
+async def test_an_index_taken_away_is_built_anew(tmp_path: Path) -> None:
+    write_wiki(tmp_path, "mara", lens=LENS)
+    async with reading(tmp_path) as at:
+        ann = await at.enter("Ann")
+        for _ in range(3):
+            at.script(" Ten feet.")
+            await at.say(ann, "Mara, how tall is the great lens?")
+            if len(at.prompts) == 1:
+                rmtree(tmp_path / "var/index/mara")
+        assert "ten feet" in tail_of(at.prompts[0])
+        assert "ten feet" in tail_of(at.prompts[-1])
+
+
+async def test_an_alias_opens_no_page_of_another(tmp_path: Path) -> None:
+    write_wiki(tmp_path, "mara")
+    write_wiki(
+        tmp_path, "tobin", secret="---\naudience: mara\n---\n# The Eye\n\nThe great lens stands ten feet tall.\n"
+    )
+    toml = tmp_path / "roles/tobin/role.toml"
+    toml.write_text(toml.read_text("utf-8").replace('name = "Tobin"', 'name = "Tobin"\naliases = ["Mara"]'), "utf-8")
+    async with reading(tmp_path) as at:
+        at.script(" Hm.")
+        await at.say(await at.enter("Ann"), "Tobin, how tall is the great lens?")
+        assert "ten feet" not in tail_of(at.prompts[0])
+
+
+async def test_who_came_late_remembers_nothing_from_before(tmp_path: Path) -> None:
+    """Where the untold stays unheard, also after more lines than a transcript keeps."""
+    async with reading(tmp_path, ("tobin",), absence="unheard") as at:
+        ann = await at.enter("Ann")
+        await at.post(ann, "The blue lantern is hidden under the third stair.")
+        write_role(tmp_path / "roles", "mara")
+        await at.manager.receive(Invite(cid="c1", room="inn", role="mara"), ann)
+        for number in range(4300):
+            await at.post(ann, f"Line {number} is about wool and rope.")
+        at.script(" I can't know.")
+        await at.say(ann, "Mara, where is the blue lantern hidden?")
+        assert "third stair" not in msgspec.json.encode(at.prompts[-1]).decode()
