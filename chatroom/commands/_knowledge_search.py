@@ -16,8 +16,8 @@ from chatroom.roles import Role, find_roles
 from chatroom.settings import Settings
 from chatroom.shelves import EXCHANGES, Collection, exchanges, pages
 from knowledge.documents import Audience, Hit, heading
+from knowledge.holdings import Holdings
 from knowledge.indexing.index import Index
-from knowledge.library import Library
 from knowledge.searching.query import Line, query_of
 from knowledge.searching.search import search, vector_of
 
@@ -37,16 +37,16 @@ class Inquiry:
     """A way of searching an index.
 
     Args:
-        library: Whose models are used.
+        holdings: Whose models are used.
         allowed: Whether whoever asks may know what is for an audience.
         args: Of the command line: how many passages, by which mode, and whether in the plain ranking.
     """
 
     def __init__(
-        self, index: Index, library: Library, allowed: Callable[[Audience], bool], args: argparse.Namespace
+        self, index: Index, holdings: Holdings, allowed: Callable[[Audience], bool], args: argparse.Namespace
     ) -> None:
         self._index, self._allowed, self._args = index, allowed, args
-        self._embedder, self._reranker = library.embedder, library.reranker
+        self._embedder, self._reranker = holdings.embedder, holdings.reranker
 
     def answer(self, lines: list[str]) -> Answer:
         """Finds what answers the last of these lines."""
@@ -71,13 +71,13 @@ def answer(settings: Settings, args: argparse.Namespace) -> int:
     """Answers what the command line asks; gives the exit status."""
     role = one(settings, args.role)
     collection = _collection(settings, role, args.lines)
-    library = Library(settings.embedder, settings.reranker)
-    if args.mode == "dense" and library.embedder is None:
+    holdings = Holdings(settings.embedder, settings.reranker)
+    if args.mode == "dense" and holdings.embedder is None:
         raise SettingsError("embedder: a search by meaning needs one, and it is set to none")
-    index = _index(settings, role, collection, library)
+    index = _index(settings, role, collection, holdings)
     if index is None:
         return 1
-    inquiry = Inquiry(index, library, _allowed(settings, args.reader or role.id), args)
+    inquiry = Inquiry(index, holdings, _allowed(settings, args.reader or role.id), args)
     inquiry.answer(["Who is there?"])  # loads word lists and measures the model, or the first question would seem slow
     for lines in _questions(args.question):
         found = inquiry.answer(lines)
@@ -102,14 +102,14 @@ def _collection(settings: Settings, role: Role, lines: bool) -> Collection:
     return found
 
 
-def _index(settings: Settings, role: Role, collection: Collection, library: Library) -> Index | None:
+def _index(settings: Settings, role: Role, collection: Collection, holdings: Holdings) -> Index | None:
     """The index of the documents as they are now; it is built first where there is none that can be used."""
     folder = collection.usable(settings.embedder)
-    index = library.index(folder) if folder else None
+    index = holdings.index(folder) if folder else None
     if index is None:
         say(f"what {role.id} knows has no index that is up to date and whole: building it")
         build_all(settings, [role], tell=say)
-        index = library.index(collection.own)
+        index = holdings.index(collection.own)
     return index
 
 

@@ -14,9 +14,9 @@ from chatroom.messages import Example, Passage, Recalled
 from chatroom.names import name_key
 from chatroom.shelves import Collection, exchanges, memory_folder, pages
 from knowledge.documents import Audience, Hit, heading
+from knowledge.holdings import Holdings
 from knowledge.indexing.build import Summary, build
 from knowledge.indexing.index import Index
-from knowledge.library import Library
 from knowledge.remembering.memory import Remembered
 from knowledge.remembering.remembered import SOURCE
 from knowledge.searching.part import Part
@@ -31,7 +31,7 @@ class Desk:
 
     def __init__(self, setup: Setup) -> None:
         self._home, self._spec = setup.home, setup.embedder
-        self._library = Library(setup.embedder, setup.reranker)
+        self._holdings = Holdings(setup.embedder, setup.reranker)
         self._places: dict[tuple[str, str], Path] = {}
 
     def recall(self, reader: Reader, ask: Ask) -> Found:
@@ -46,7 +46,7 @@ class Desk:
 
     def remember(self, room: str, epoch: str, lines: Sequence[Line], *, final: bool) -> int:
         """Takes lines into a room's long memory; gives the seq up to which it holds them."""
-        memory = self._library.memory(memory_folder(self._home, room), epoch)
+        memory = self._holdings.memory(memory_folder(self._home, room), epoch)
         memory.add(map(_remembered, lines), final=final)
         return memory.seq
 
@@ -61,7 +61,7 @@ class Desk:
 
     def warm(self) -> None:
         """Loads what searches need before they are asked for."""
-        _ = self._library.embedder, self._library.reranker
+        _ = self._holdings.embedder, self._holdings.reranker
 
     def _passages(self, reader: Reader, query: Query) -> Iterable[Passage]:
         index = self._index(reader, self._pages(reader)) if reader.passages else None
@@ -71,7 +71,7 @@ class Desk:
     def _memories(self, reader: Reader, query: Query, asked: Span) -> Iterable[Passage]:
         if not reader.memories or asked.up_to <= asked.after:
             return ()
-        memory = self._library.memory(memory_folder(self._home, asked.room), asked.epoch)
+        memory = self._holdings.memory(memory_folder(self._home, asked.room), asked.epoch)
         heard = Part(memory, memory.up_to(asked.up_to) & memory.since(asked.after))
         found = self._found(heard, query, reader.memories, lambda who: reader.id in who)
         return (replace(each, title="", source=each.source.removeprefix(f"{SOURCE}, ")) for each in found)
@@ -80,19 +80,19 @@ class Desk:
         self, shelf: Shelf | None, query: Query, limit: int, allowed: Callable[[Audience], bool]
     ) -> Iterator[Passage]:
         if shelf is not None:
-            embedder, reranker = self._library.embedder, self._library.reranker
+            embedder, reranker = self._holdings.embedder, self._holdings.reranker
             yield from map(_passage, search([shelf], query, embedder, limit=limit, allowed=allowed, reranker=reranker))
 
     def _examples(self, reader: Reader, query: Query) -> Iterator[Example]:
         if reader.examples and (index := self._index(reader, exchanges(self._home, reader.folder))):
-            for hit in search([index], query, self._library.embedder, limit=reader.examples, raw=True):
+            for hit in search([index], query, self._holdings.embedder, limit=reader.examples, raw=True):
                 yield Example(before=hit.passage.sought.split("\n")[-1], text=hit.passage.text)
 
     def _index(self, reader: Reader, collection: Collection) -> Index | None:
         """The index of what the role's folder holds now; which one that is, is looked up once for each state of it."""
         key = (str(collection.own), reader.mark)
         folder = self._places.pop(key, None) or collection.usable(self._spec)
-        if folder is None or (index := self._library.index(folder)) is None:
+        if folder is None or (index := self._holdings.index(folder)) is None:
             return None
         self._places[key] = folder
         return index

@@ -57,9 +57,7 @@ class Workplace(Generic[D]):
             answer = asyncio.wrap_future(pool.submit(partial(_call, method, args, kwargs)))
             self._asked[answer] = time.monotonic()
             answer.add_done_callback(self._answered)
-            return await asyncio.shield(
-                answer
-            )  # whoever asks may be cancelled, the call must not be
+            return await asyncio.shield(answer)  # whoever asks may be cancelled, the call must not be
         except BrokenExecutor as error:
             if self._pool is pool:
                 self.close()

@@ -31,7 +31,7 @@ Stamp = tuple[int, int, int] | None
 """Tells one manifest from the next; None where there is none."""
 
 
-class Library:
+class Holdings:
     """Opens what is asked for, once.
 
     Args:
@@ -95,7 +95,7 @@ class Library:
         return known[1]
 
     def close(self) -> None:
-        """Closes all that is open; the library is not used after that."""
+        """Closes all that is open; the holdings is not used after that."""
         for known in self._indexes.values():
             _close(known)
         self._indexes.clear()
