@@ -1,6 +1,5 @@
 """Builds the indexes of roles, and says what came of it. One that fails keeps no other from being built."""
 
-import shutil
 from collections.abc import Callable, Iterable
 
 from rich.filesize import decimal
@@ -92,16 +91,14 @@ def _build_role(
 
 
 def _build(settings: Settings, title: str, collection: Collection, force: bool) -> Summary:
-    if force:
-        shutil.rmtree(collection.own, ignore_errors=True)
-    if collection.state(collection.own, settings.embedder) != "fresh":
+    if force or collection.state(collection.own, settings.embedder) != "fresh":
         files = find_files(collection.roots, collection.base).files
         expected = estimate(files, settings.embedder)
         if expected.seconds >= LONG:
             took, size = _duration(expected.seconds), decimal(expected.bytes)
             say(f"{title}: about {expected.passages:,} passages, {size}; from nothing, this takes about {took}")
     with progress(title) as told:
-        return build(collection.own, collection.roots, collection.base, settings.embedder, progress=told)
+        return build(collection.own, collection.roots, collection.base, settings.embedder, fresh=force, progress=told)
 
 
 def _told(made: Summary) -> str:

@@ -109,7 +109,8 @@ def _index(settings: Settings, role: Role, collection: Collection, holdings: Hol
     if index is None:
         say(f"what {role.id} knows has no index that is up to date and whole: building it")
         build_all(settings, [role], tell=say)
-        index = holdings.index(collection.own)
+        folder = collection.usable(settings.embedder)  # a build that failed leaves what is out of date
+        index = holdings.index(folder) if folder else None
     return index
 
 

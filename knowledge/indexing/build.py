@@ -19,7 +19,7 @@ import msgspec
 
 from knowledge.embed import NONE, fetch, identity
 from knowledge.errors import KnowledgeError, UnusableIndexError
-from knowledge.indexing import manifest
+from knowledge.indexing import journal, manifest
 from knowledge.indexing.earlier import Earlier
 from knowledge.indexing.estimate import Estimate, estimate
 from knowledge.indexing.making import Making, Progress, Tell, parameters
@@ -65,7 +65,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build(
-    folder: Path, roots: Sequence[Path], base: Path, spec: str, *, size: Size = SIZE, progress: Tell | None = None
+    folder: Path,
+    roots: Sequence[Path],
+    base: Path,
+    spec: str,
+    *,
+    size: Size = SIZE,
+    fresh: bool = False,
+    progress: Tell | None = None,
 ) -> Summary:
     """Brings an index up to date with its sources, or makes it.
 
@@ -73,6 +80,7 @@ def build(
         folder: Where the index lies; made if it is not there.
         roots: Files and folders inside `base`, whose names are relative to it.
         spec: The embedder, see `embed.identity`.
+        fresh: Whether nothing is taken over from what was made before.
         progress: Told now and then, at least once for each file and each BATCH of passages.
 
     Raises:
@@ -84,6 +92,9 @@ def build(
         fetch(spec)
         found = find_files(roots, base)
         earlier = Earlier(folder, parameters(size), identity(spec))
+        if fresh:
+            earlier.forget()
+            journal.sweep(folder)
         looks = survey(found.files, earlier.sources)
         result, embedded = earlier.manifest, 0
         if result is None or not earlier.is_whole or not _same(looks, result):

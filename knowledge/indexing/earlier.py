@@ -45,6 +45,11 @@ class Earlier:
                 self._places = self._vector_places()
             self.is_whole = same and self.manifest.embedder == embedder and not self._damaged
 
+    def forget(self) -> None:
+        """Takes nothing over: all is made anew, and the index stays in place until that is done."""
+        self._sources, self._stretches, self._places = {}, {}, {}
+        self._vectors, self.is_whole = np.zeros((0, 0), np.float32), False
+
     @property
     def sources(self) -> dict[str, SourceRecord]:
         """Files whose passages are here."""

@@ -16,7 +16,8 @@ _LONGEST = 200
 _ALIKE = {"alias": "aliases"}
 _KNOWN = ("title", "aliases", "audience", "url")
 _FIELD = re.compile(r"""["']?([^\s"':#-][^"':]*?)["']?\s*:(?:\s+(.*))?$""")
-_SECRET = re.compile(r"""\s*["']?audience["']?\s*[:：]""", re.IGNORECASE)
+_SECRET = re.compile(r"""(?:^|[\s{,"'])audience["']?\s*[:：=]""", re.IGNORECASE)
+_MARKS = ("---", "+++")
 _ITEM = re.compile(r"\s*-\s+(.*)$")
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*(?:\s#.*)?$""")
 _LIST_PART = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^,"']+""")
@@ -29,14 +30,18 @@ def front_matter(file: SourceFile, lines: Sequence[str]) -> tuple[dict[str, obje
         UnreadableError: It can't be read, and might say who may see the page.
     """
     first = next((number for number, line in enumerate(lines[:_LONGEST]) if line.strip()), 0)
-    if not lines or lines[first].rstrip() != "---":
+    if not lines or (mark := lines[first].strip()) not in _MARKS:
         return {}, 0
-    last = next((n for n, line in enumerate(lines[: first + _LONGEST]) if n > first and _is_end(line)), 0)
+    last = next((n for n, line in enumerate(lines[: first + _LONGEST]) if n > first and _is_end(line, mark)), 0)
     block = lines[first + 1 : last or first + _LONGEST]
+    secret = any(_SECRET.search(line) for line in block)
     try:
-        return _fields(block, first + 2, bool(last)), last + 1
+        fields = _fields(block, first + 2, bool(last)) if mark == "---" else _none_of_toml()
+        if secret and "audience" not in fields:
+            raise ValueError("audience stands where it is not looked for: write it as `audience: mara` in a line")
+        return fields, last + 1
     except ValueError as error:
-        if any(_SECRET.match(line) for line in block):
+        if secret:
             problem = f"its front matter can't be read ({error}) and names an audience; so nobody is shown this page"
             raise UnreadableError(file.name, problem, f"line {first + 1}") from None
         if last or (block and _FIELD.match(block[0])):
@@ -44,8 +49,12 @@ def front_matter(file: SourceFile, lines: Sequence[str]) -> tuple[dict[str, obje
         return {}, 0
 
 
-def _is_end(line: str) -> bool:
-    return line.rstrip() in ("---", "...")
+def _is_end(line: str, mark: str) -> bool:
+    return line.strip() in (mark, "...")
+
+
+def _none_of_toml() -> dict[str, object]:
+    raise ValueError("fields between lines of +++ are not read: write them between lines of ---")
 
 
 def _fields(block: Sequence[str], first: int, ended: bool) -> dict[str, object]:

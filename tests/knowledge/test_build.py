@@ -407,3 +407,16 @@ def test_estimate_counts_embedding_only_if_asked(place: Place) -> None:
     files = find_files([place.wiki], place.base).files
     assert estimate(files, "minilm").seconds > 10 * estimate(files, "none").seconds > 0
     assert estimate([], "minilm").passages == 0
+
+
+def test_a_fresh_build_leaves_the_index_until_it_is_done(tmp_path: Path) -> None:
+    wiki, folder = tmp_path / "wiki", tmp_path / "index"
+    wiki.mkdir()
+    (wiki / "a.md").write_text("# The lamp\n\nThe lamp burns seed oil.\n", "utf-8")
+    build(folder, [wiki], tmp_path, "none")
+    with pytest.raises(EmbedderError):
+        build(folder, [wiki], tmp_path, str(tmp_path / "nowhere"), fresh=True)
+    assert len(Index.open(folder)) == 1
+    again = build(folder, [wiki], tmp_path, "none", fresh=True)
+    assert (again.changed, again.kept) == (1, 0)
+    assert len(Index.open(folder)) == 1

@@ -1,6 +1,7 @@
 """Markdown, text, records and exchanges: what is told survives, what is for some is never given to all."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -441,3 +442,20 @@ HOSTILE = {
 def test_hostile_markup_comes_to_an_end(tmp_path: Path, name: str) -> None:
     found, _ = opened(tmp_path, "a.md", HOSTILE[name] + "\n\nEnd.")
     assert found[0].sections[-1].text.endswith("End.")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "---\nmeta:\n  audience: mara\n---",
+        "---\n{audience: mara}\n---",
+        " ---\naudience: mara\n ---",
+        '+++\naudience = "mara"\n+++',
+    ],
+)
+def test_an_audience_written_otherwise_is_never_overlooked(tmp_path: Path, block: str) -> None:
+    (tmp_path / "page.md").write_text(f"{block}\n# The vault\n\nThe code is 7714.\n", "utf-8")
+    shown: list[Document] = []
+    with suppress(UnreadableError):  # refused, and named
+        shown = list(read(SourceFile(name="page.md", path=tmp_path / "page.md")))
+    assert all(document.audience == ("mara",) for document in shown)
