@@ -67,6 +67,3 @@ class Setup(Noun, frozen=True, kw_only=True):
     home: Path
     embedder: str
     reranker: str = ""
-
-
-__all__ = ["Ask", "Line", "Reader", "Recalled", "Said", "Setup", "Span"]

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from functools import partial
 from time import monotonic
 
-from chatroom.librarian.asking import Ask, Line, Reader, Recalled, Setup
+from chatroom.librarian.asking import Ask, Line, Reader, Setup
 from chatroom.librarian.desk import Desk
 from chatroom.librarian.workplace import Workplace
-from chatroom.messages import Message
+from chatroom.messages import Message, Recalled
 from chatroom.roles import Role
 
 log = logging.getLogger(__name__)
