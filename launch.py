@@ -2,7 +2,7 @@
 
 import sys
 
-from chatroom.commands.base import main
+from commands.base import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,8 @@
 """The nouns of training data: a line, a scene with its premise, and a role's record with its reply.
 
-Scenes (models/<name>/scenes/*.jsonl) teach a base what a room sounds like; records (roles/<id>/lines.jsonl) teach one
-role its voice. Every tenth record is held out, here and nowhere else. It knows no tokens, no layout and no model.
+Scenes are what every corpus becomes, whatever it was; records (roles/<id>/lines.jsonl) are a role's own turns, with
+what was said just before. Every tenth record is held out, here and nowhere else. It knows no tokens, no layout and no
+model.
 """
 
 from pathlib import Path
@@ -11,26 +12,46 @@ import msgspec
 HELD_OUT = 10  # a record whose index ends in 9 is never trained on
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that somebody said."""
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that somebody said, or that happened.
+
+    Args:
+        name: Who said it; "" for narration, which nobody at the table says.
+        text: The bare words, without the name; never blank.
+        audience: Names of those who heard it; None where all did.
+        made_by: The model that wrote it; "" for what stood in the material.
+    """
 
     name: str
     text: str
+    audience: tuple[str, ...] | None = None
+    made_by: str = ""
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """A premise and the lines that follow it; `cast` has a one-line persona for some of the names."""
+class Scene(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A stretch of dialogue that belongs together, in order: what was said in one scene was not heard in the next.
 
-    premise: str
+    Args:
+        premise: Where and when it takes place, if the material says so.
+        lines: What was said and what happened.
+        cast: A one-line persona for some of the names.
+        title: What the material calls it, as `第三幕` or a chat's date; "" where it has no name.
+        source: The file it is from, and where in it: `script.txt, line 120`.
+    """
+
+    premise: str = ""
     lines: list[Line]
     cast: dict[str, str] = msgspec.field(default_factory=dict)
+    title: str = ""
+    source: str = ""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What was said before, and what the role replied."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was said before, and what the role replied; `made_by` is the model that wrote the reply, if one did."""
 
     context: list[Line]
     reply: str
+    made_by: str = ""
 
 
 def read_scenes(folder: Path) -> list[Scene]:

@@ -19,11 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from chatroom.chat_template import ChatTemplate
-from finetune.dataset import Example, example, our_template
-from finetune.pack import ASIDE, PAD
+from finetune.base.pack import ASIDE, PAD
+from finetune.base.role_data import RoleData, Table, room_premise
+from finetune.dataset.render import Example, Renderer
 from finetune.provenance import file_sha256, write_provenance
-from finetune.role_data import RoleData, Table, room_premise
 
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -132,13 +131,13 @@ def epoch_loss(
 class Lessons:
     """A role's training share, in a new guise every epoch, and its held-out tenth as it was written."""
 
-    def __init__(self, template: ChatTemplate, table: Table, role: RoleData) -> None:
-        self.template, self.table, self.role = template, table, role
-        self.held_out = [example(template, role.moment(record, table.premise)) for record in role.held_out]
+    def __init__(self, renderer: Renderer, table: Table, role: RoleData) -> None:
+        self.renderer, self.table, self.role = renderer, table, role
+        self.held_out = [renderer.example(role.moment(record, table.premise)) for record in role.held_out]
 
     def varied(self, rng: random.Random) -> list[Example]:
         """Every record of the training share, once."""
-        return [example(self.template, self.table.varied(self.role, record, rng)) for record in self.role.train]
+        return [self.renderer.example(self.table.varied(self.role, record, rng)) for record in self.role.train]
 
 
 def train(model: PeftModel, lessons: Lessons, recipe: AdapterRecipe) -> dict[str, float]:
@@ -180,10 +179,10 @@ def main(args: argparse.Namespace) -> None:
     """Trains the named roles, one after the other."""
     recipe = read_recipe(args.recipe)
     table = Table([RoleData.read(recipe.roles / name) for name in recipe.names], room_premise(recipe.rooms))
-    template = our_template(recipe.base)
+    renderer = Renderer.of(recipe.base)
     for role in [role for role in table.roles if role.id in args.roles]:
         model = with_adapter(load_base(recipe), recipe, role.id)
-        scores = train(model, Lessons(template, table, role), recipe)
+        scores = train(model, Lessons(renderer, table, role), recipe)
         save_adapter(model, recipe.roles / role.id / "adapter", args.recipe, recipe, scores)
 
 

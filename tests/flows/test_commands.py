@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from chatroom import __version__
-from chatroom.commands.join import websocket_url
 from chatroom.errors import SettingsError
 from chatroom.names import name_fault, name_key
+from commands.join import websocket_url
 from tests.folders import make_base, make_role
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def launch(world: Mapping[str, str], *words: str, said: str = "") -> "subprocess
 def test_help_is_light(command: str) -> None:
     code = f"""
 import sys
-from chatroom.commands.base import main
+from commands.base import main
 try:
     main({[*command.split(), "--help"]!r})
 except SystemExit as end:

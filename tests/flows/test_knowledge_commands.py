@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
-from chatroom.commands._knowledge_build import build_all
-from chatroom.commands.base import main
 from chatroom.role_files import MOST_ENTRIES
 from chatroom.roles import Role, read_role
 from chatroom.settings import load_settings
+from commands._knowledge_build import build_all
+from commands.base import main
 from tests.folders import make_base, make_role
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def titles(done: Done) -> list[list[str]]:
 def test_help_of_knowledge_is_light(command: str) -> None:
     code = f"""
 import sys
-from chatroom.commands.base import main
+from commands.base import main
 try:
     main(["knowledge", *{command.split()!r}, "--help"])
 except SystemExit as end:

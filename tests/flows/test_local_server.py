@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chatroom.commands._local import RunningError, held, join_line, outward, running, serving, socket_path
 from chatroom.errors import SettingsError
+from commands._local import RunningError, held, join_line, outward, running, serving, socket_path
 from tests.folders import make_base, make_role
 
 ROOT = Path(__file__).parents[2]

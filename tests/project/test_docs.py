@@ -10,7 +10,9 @@ from chatroom.frames import END_CODES, ERROR_CODES
 from docs.generate import PAGES
 
 ROOT = Path(__file__).parents[2]
-QUOTED = r"`((?:chatroom|knowledge|finetune|models|roles|rooms|benchmarks|docs|tests)/[\w./-]*|launch\.py)`"
+QUOTED = (
+    r"`((?:chatroom|knowledge|finetune|cards|commands|models|roles|rooms|benchmarks|docs|tests)/[\w./-]*|launch\.py)`"
+)
 LINKED = r"\]\(((?!https?:)[^)#]+)\)"
 
 

@@ -25,7 +25,7 @@ def loaded_after(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "allowed"),
     [
-        ("import chatroom.commands.base", set()),
+        ("import commands.base", set()),
         ("from chatroom import plugins; plugins.names('chatroom.engines')", set()),
         ("import chatroom.room_manager", set()),
         ("import chatroom.server", {"websockets"}),

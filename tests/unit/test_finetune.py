@@ -9,19 +9,20 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from finetune.books import novel_scenes, speaker_line  # noqa: E402
-from finetune.dataset import Example, Moment, example, our_template, prompt_of, transcript  # noqa: E402
+from finetune.base.books import novel_scenes, speaker_line  # noqa: E402
+from finetune.base.pack import END, PAD, load_tokens, save_tokens  # noqa: E402
+from finetune.base.pack_dialogue import packed  # noqa: E402
+from finetune.base.role_data import renamed, swapped  # noqa: E402
+from finetune.base.tokenizer import check  # noqa: E402
+from finetune.base.train import Recipe, Stage, Training, train  # noqa: E402
+from finetune.dataset.moment import Moment  # noqa: E402
+from finetune.dataset.render import Example, Renderer  # noqa: E402
 from finetune.dialogue import Line, Record, Scene, read_records  # noqa: E402
-from finetune.pack import END, PAD, load_tokens, save_tokens  # noqa: E402
-from finetune.pack_dialogue import packed  # noqa: E402
-from finetune.role_data import renamed, swapped  # noqa: E402
-from finetune.tokenizer import check  # noqa: E402
-from finetune.train_base import Recipe, Stage, Training, train  # noqa: E402
 
 HEARTH = Path(__file__).parents[2] / "models" / "hearth"
 MOMENT = Moment(
     premise="An inn by the sea.",
-    heard=[Line(name="Ann", text="Is the lamp lit?")],
+    heard=(Line(name="Ann", text="Is the lamp lit?"),),
     name="Mara Vell",
     persona="Keeper of the light.",
     reply="Lit since six.",
@@ -47,7 +48,7 @@ def run(recipe: Recipe, steps: int) -> Training:
 
 
 def test_two_steps_lower_a_finite_loss(tmp_path: Path) -> None:
-    from finetune.export import read_log
+    from finetune.base.export import read_log
 
     run(tiny_recipe(tmp_path), 2)
     first, last = (row.held["count"] for row in read_log(tmp_path / "one" / "loss.jsonl") if row.held)
@@ -65,27 +66,28 @@ def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
 
 
 def test_loss_is_on_reply_and_end_only() -> None:
-    template = our_template(HEARTH)
-    made = example(template, MOMENT)
+    renderer = Renderer.of(HEARTH)
+    made = renderer.example(MOMENT)
     learnt = [token for token, learn in zip(made.ids, made.learn, strict=True) if learn]
-    assert learnt == [*template.text_ids(" Lit since six."), END]
+    assert learnt == [*renderer.template.text_ids(" Lit since six."), END]
     assert made.learn == sorted(made.learn)  # nothing before the reply
 
 
 def test_an_example_is_the_served_prompt() -> None:
-    template = our_template(HEARTH)
-    served = template.render(prompt_of(template, MOMENT))
-    made = example(template, MOMENT, learn_lines=True)
+    renderer = Renderer.of(HEARTH)
+    served = renderer.template.render(renderer.prompt(MOMENT))
+    made = renderer.example(MOMENT, learn_lines=True)
     assert made.ids[: len(served.ids)] == served.ids
     assert made.learn[: served.shared] == [True] * served.shared
     assert not any(made.learn[served.shared : len(served.ids)])
 
 
 def test_a_transcript_is_the_shared_part() -> None:
-    template = our_template(HEARTH)
+    renderer = Renderer.of(HEARTH)
+    text_ids = renderer.template.text_ids
     scene = Scene(premise=MOMENT.premise, lines=list(MOMENT.heard))
-    made = transcript(template, scene)
-    assert made.ids == [*template.text_ids("An inn by the sea."), END, *template.text_ids("Ann: Is the lamp lit?"), END]
+    made = renderer.transcript(scene)
+    assert made.ids == [*text_ids("An inn by the sea."), END, *text_ids("Ann: Is the lamp lit?"), END]
 
 
 def test_no_text_spells_a_special_token() -> None:
@@ -93,7 +95,7 @@ def test_no_text_spells_a_special_token() -> None:
 
 
 def test_rows_begin_with_an_example() -> None:
-    examples = [Example(ids=[5] * length, learn=[True] * length) for length in (6, 5, 3)]
+    examples = [Example(ids=[5] * length, learn=[True] * length, shared=0) for length in (6, 5, 3)]
     ids, learn = packed(examples, row=10)
     assert ids == [5] * 6 + [PAD] * 4 + [5] * 8 + [PAD] * 3
     assert not learn[0]

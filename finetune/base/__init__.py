@@ -1,0 +1,1 @@
+"""How the bundled base is made: books and scenes → tokens → a small model. Its recipe opens with the commands."""

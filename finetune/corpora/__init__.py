@@ -1,0 +1,1 @@
+"""WHAT A VOICE IS LEARNT FROM: one format per file."""

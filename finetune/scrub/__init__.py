@@ -1,0 +1,1 @@
+"""Takes out of people's own talk what identifies them, and says what it took."""

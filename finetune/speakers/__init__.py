@@ -1,0 +1,1 @@
+"""Which names are one speaker: proposed by rules, decided by people."""
