@@ -48,5 +48,5 @@ clean:
 	@touch $@
 
 .venv/dev: .venv/room
-	@$(PIP) --editable ".[train,dev]" >&2
+	@$(PIP) --editable ".[dev]" >&2
 	@touch $@

@@ -4,6 +4,7 @@ Every key of role.toml stands there with a comment. It knows no model; the text 
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from chatroom.errors import FolderError
@@ -34,7 +35,7 @@ about = {about}   # the one line that others at the table know
 greeting = {greeting}     # what it says when a room opens for the first time; "" for nothing
 
 [model]
-base = "models/hearth"        # models/NAME, a folder in here, or a hub id
+base = {base}        # models/NAME, a folder in here, or a hub id
 # adapter = "adapter"         # folder of a LoRA adapter for the base
 # lora = "lora"               # its ordinary twin, where the adapter is an activated LoRA
 # weights = "weights"         # or: a folder of fine-tuned weights, in place of base and adapter
@@ -61,7 +62,17 @@ talkativeness = 0.5           # 0 to 1: how often it speaks unasked
 
 
 def write_role(folder: Path, name: str, language: str) -> None:
-    """Writes the folder of a new role; nothing that exists is touched.
+    """Writes the folder of a new role, with a first page and two lines; nothing that exists is touched.
+
+    Raises:
+        FolderError: There is such a folder, or it can't be made.
+    """
+    toml = role_toml(folder.name, name, language, about=ABOUT[language], greeting=GREETING[language])
+    write_files(folder, {"role.toml": toml, **_files(folder.name, name, language)})
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Writes a role folder of these files, by their names in it; nothing that exists is touched.
 
     Raises:
         FolderError: There is such a folder, or it can't be made.
@@ -69,7 +80,7 @@ def write_role(folder: Path, name: str, language: str) -> None:
     label = f"roles/{folder.name}"
     try:
         (folder / "wiki").mkdir(parents=True)
-        for file, text in _files(folder.name, name, language).items():
+        for file, text in files.items():
             (folder / file).write_text(text, encoding="utf-8")
     except FileExistsError:
         raise FolderError(label, "there is such a folder already", "choose another id") from None
@@ -77,14 +88,20 @@ def write_role(folder: Path, name: str, language: str) -> None:
         raise FolderError(label, f"it can't be written: {error.strerror}", "check the folder around it") from None
 
 
+def role_toml(
+    id: str, name: str, language: str, *, about: str = "", greeting: str = "", base: str = "models/hearth"
+) -> str:
+    """The text of a role.toml in which every key stands, with what it means."""
+    values = {"name": name, "language": language, "about": about, "greeting": greeting, "base": base}
+    return ROLE_TOML.format(id=id, **{key: _quoted(text) for key, text in values.items()})
+
+
 def _files(id: str, name: str, language: str) -> dict[str, str]:
     lines = [
         {"context": [{"name": "Ann", "text": asked.format(name=name)}], "reply": reply.format(name=name)}
         for asked, reply in SAID[language]
     ]
-    toml = {"name": name, "language": language, "about": ABOUT[language], "greeting": GREETING[language]}
     return {
-        "role.toml": ROLE_TOML.format(id=id, **{key: _quoted(text) for key, text in toml.items()}),
         "persona.md": PERSONA[language].format(name=name),
         "lines.jsonl": "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
         f"wiki/{id}.md": PAGE[language].format(name=name),

@@ -44,6 +44,12 @@ def main(argv: Sequence[str]) -> int:
         return 1
 
 
+def follow(argv: Sequence[str]) -> int:
+    """Runs a command line from within another command; its errors are those of the other one."""
+    args = parser().parse_args(argv)
+    return int(args.command.run(args))
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = argparse.ArgumentParser(prog="launch.py", description="A table of characters, each with its own model.")

@@ -1,0 +1,29 @@
+"""What the words beside a speech say of its speaker: the noun that both languages' readers give.
+
+Only the nearest words count: what stands right before a speech, or right after it. It knows no text.
+"""
+
+import msgspec
+
+NEAR = 200
+"""Characters beside a speech that are looked at."""
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """Who says it, in the words of the text.
+
+    Args:
+        subject: A name, or words that begin with one; "" where the words name nobody.
+        pronoun: Whether the subject is one, as in `he said`.
+        sure: Whether the subject, as it stands, is what someone is called: it may be counted as a name.
+        stranger: Whether it is said by somebody who is not named, as in `a voice replied`: not by one of those who talk.
+        thought: Whether it is thought and not said.
+        bare: Whether the words do nothing but name the speaker; then they need not be kept.
+    """
+
+    subject: str = ""
+    pronoun: bool = False
+    sure: bool = False
+    stranger: bool = False
+    thought: bool = False
+    bare: bool = False

@@ -1,0 +1,225 @@
+"""Novels: prose with speech in quotation marks; who speaks is told by the words around it, or by whose turn it is.
+
+Speech whose speaker nobody can tell stays in the narration, with its marks. Narration close to speech is kept as lines
+without a name; what lies far from any speech is told and left out. A chapter, a mark between scenes and a long
+stretch without speech begin a new scene. It takes no guess for a fact: every line is noted by how its speaker is known.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from finetune.corpora._attribution import Names, Turn, ended, joined, turns
+from finetune.corpora._exchange import fill
+from finetune.corpora._prose import Paragraph, is_wrapped, paragraphs
+from finetune.corpora._quotes import Marks, marks_of, pieces
+from finetune.corpora.base import CorpusFile, Head
+from finetune.dialogue import Line, Scene
+
+HELP = "novels: prose with speech in quotation marks"
+SUFFIXES = (".txt", ".text", ".md")
+PRIVATE = False
+
+BY_RULE, BY_TURNS, UNKNOWN = "spoken by rule", "spoken by turns", "speech by nobody known"
+LONGEST_NARRATION, GAP = 600, 3000
+"""Characters between two speeches: more is cut down to what is near them; more still parts two scenes."""
+MOST_APART = 2
+"""Paragraphs of narration within an exchange."""
+_SUREST = 0.6
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """Narration."""
+
+    number: int
+    text: str
+
+
+class _Spoken(msgspec.Struct, frozen=True):
+    """A turn and its place in the book."""
+
+    number: int
+    turn: Turn
+
+
+_Item = _Told | _Spoken
+
+
+def claims(head: Head) -> float:
+    """At most 0.6: dialogue that names its speakers line by line is surer than prose can be."""
+    lines = [line.strip() for line in head.text.split("\n")]
+    texts = [line for line in lines if line]
+    if not texts or texts[0][0] in "{[<" or '","' in head.text:
+        return 0.0
+    if is_wrapped(lines):
+        texts = [" ".join(block.split("\n")) for block in "\n".join(lines).split("\n\n") if block.strip()]
+    marks = marks_of(texts)
+    share = sum(any(piece.spoken for piece in pieces(text, marks)) for text in texts) / len(texts)
+    return min(_SUREST, 1.5 * share) if share >= 0.02 else 0.0
+
+
+def read(file: CorpusFile) -> Iterator[Scene]:
+    book = _with_colons(paragraphs(file))
+    marks = marks_of([paragraph.text for paragraph in book])
+    names = Names(file.options.names)
+    for paragraph in book:
+        if not paragraph.heading and not paragraph.mark:
+            names.collect(pieces(paragraph.text, marks))
+    names.settle(paragraph.text for paragraph in book)
+    for title, part in _parts(book, file):
+        yield from _scenes(file, title, _items(part, marks, names))
+
+
+def _with_colons(book: Sequence[Paragraph]) -> list[Paragraph]:
+    """A paragraph that ends with a colon announces the next one: both are one."""
+    result: list[Paragraph] = []
+    for paragraph in book:
+        last = result[-1] if result else None
+        near = last and len(last.text) <= LONGEST_NARRATION and last.text.endswith(("：", ":"))
+        if last and near and not last.heading and paragraph.text[:1] in '“「『"‘＂':
+            result[-1] = Paragraph(number=last.number, text=last.text + paragraph.text)
+        else:
+            result.append(paragraph)
+    return result
+
+
+def _parts(book: Sequence[Paragraph], file: CorpusFile) -> Iterator[tuple[str, list[Paragraph]]]:
+    """What lies between headings and marks, with the title of its chapter."""
+    title = ""
+    part: list[Paragraph] = []
+    for paragraph in book:
+        if not paragraph.heading and not paragraph.mark:
+            part.append(paragraph)
+            continue
+        if part:
+            yield title, part
+        if paragraph.heading:
+            title = paragraph.text
+        else:
+            file.skip(f"line {paragraph.number}", "a mark between two scenes")
+        part = []
+    if part:
+        yield title, part
+
+
+def _items(part: Sequence[Paragraph], marks: Marks, names: Names) -> list[_Item]:
+    """What is told and what is said, in order."""
+    numbers: dict[int, int] = {}
+
+    def each() -> Iterator[Turn | str]:
+        for paragraph in part:
+            for item in turns(pieces(paragraph.text, marks), names):
+                numbers[id(item)] = paragraph.number
+                kept.append(item)
+                yield item
+
+    kept: list[Turn | str] = []  # as long as they live, no other has the same id
+    return [
+        _Spoken(numbers[id(item)], item) if isinstance(item, Turn) else _Told(numbers[id(item)], item)
+        for item in joined(each())
+    ]
+
+
+def _scenes(file: CorpusFile, title: str, items: Sequence[_Item]) -> Iterator[Scene]:
+    for stretch in _stretches(items):
+        by_turns: set[int] = set()
+        for exchange in _exchanges(stretch):
+            filled = fill([spoken.turn for spoken in exchange])
+            by_turns |= {id(exchange[at].turn) for at in filled}
+        if any(isinstance(item, _Spoken) and item.turn.speaker for item in stretch):
+            lines = list(_lines(file, stretch, by_turns))
+            yield Scene(title=title, lines=lines, source=f"{file.name}, line {stretch[0].number}")
+        else:
+            _silent(file, stretch)
+
+
+def _silent(file: CorpusFile, stretch: Sequence[_Item]) -> None:
+    """Tells of a stretch that gives no scene."""
+    for item in stretch:
+        if isinstance(item, _Spoken):
+            file.note(_place(item.number, item.turn.raw), UNKNOWN)
+    file.skip(f"lines {stretch[0].number}-{stretch[-1].number}", "a stretch in which nobody known speaks")
+
+
+def _stretches(items: Sequence[_Item]) -> Iterator[list[_Item]]:
+    """Cuts where so much is told that what is said after it is another scene."""
+    stretch: list[_Item] = []
+    for run in _runs(items):
+        long = isinstance(run[0], _Told) and sum(len(item.text) for item in run if isinstance(item, _Told)) > GAP
+        if long and len(run) > 1 and any(isinstance(item, _Spoken) for item in stretch):
+            yield [*stretch, run[0]]
+            stretch = list(run[1:])
+        else:
+            stretch += run
+    if stretch:
+        yield stretch
+
+
+def _runs(items: Sequence[_Item]) -> Iterator[list[_Item]]:
+    """Neighbours of one kind."""
+    run: list[_Item] = []
+    for item in items:
+        if run and type(item) is not type(run[0]):
+            yield run
+            run = []
+        run.append(item)
+    if run:
+        yield run
+
+
+def _exchanges(stretch: Sequence[_Item]) -> Iterator[list[_Spoken]]:
+    """Turns with little told between them, and no word of somebody without a name."""
+    exchange: list[_Spoken] = []
+    apart = 0
+    for item in stretch:
+        stranger = isinstance(item, _Spoken) and item.turn.stranger and not item.turn.speaker
+        apart = apart + 1 if isinstance(item, _Told) else 0
+        if apart > MOST_APART or stranger:
+            yield exchange
+            exchange = []
+        elif isinstance(item, _Spoken):
+            exchange.append(item)
+    yield exchange
+
+
+def _lines(file: CorpusFile, stretch: Sequence[_Item], by_turns: set[int]) -> Iterator[Line]:
+    for run in _runs(stretch):
+        if isinstance(run[0], _Told):
+            told = [item for item in run if isinstance(item, _Told)]
+            yield from _narration(file, told, run[0] is stretch[0], run[-1] is stretch[-1])
+            continue
+        for item in run:
+            if isinstance(item, _Spoken):
+                yield from _speech(file, item, id(item.turn) in by_turns)
+
+
+def _speech(file: CorpusFile, spoken: _Spoken, by_turns: bool) -> Iterator[Line]:
+    turn = spoken.turn
+    if not turn.speaker:
+        file.note(_place(spoken.number, turn.raw), UNKNOWN)
+        yield Line(name="", text=turn.raw)
+        return
+    file.note(_place(spoken.number, turn.text), BY_TURNS if by_turns else BY_RULE)
+    if turn.lead:
+        yield Line(name="", text=turn.lead)
+    yield Line(name=turn.speaker, text=ended(turn.text))
+    if turn.rest:
+        yield Line(name="", text=turn.rest)
+
+
+def _narration(file: CorpusFile, told: Sequence[_Told], first: bool, last: bool) -> Iterator[Line]:
+    """All of a short stretch; of a long one the paragraph after a speech, and the two before the next."""
+    if sum(len(item.text) for item in told) <= LONGEST_NARRATION:
+        kept = set(range(len(told)))
+    else:
+        kept = (set() if first else {0}) | (set() if last else {len(told) - 2, len(told) - 1})
+    for at, item in enumerate(told):
+        if at in kept:
+            yield Line(name="", text=item.text)
+        else:
+            file.skip(_place(item.number, item.text), "told far from any speech")
+
+
+def _place(number: int, text: str) -> str:
+    words = " ".join(text[:80].split())
+    return f'line {number}: "{words[:38]}"'
