@@ -9,8 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-import msgspec
-
 from finetune.corpora import _said_en, _said_zh
 from finetune.corpora._quotes import Piece
 from finetune.corpora._said import Said
@@ -24,26 +22,62 @@ _BEAT = 400
 _EDGES = " ，,、：:;；\u3000"
 
 
-class Turn(msgspec.Struct, kw_only=True):
+class Turn:
     """What somebody says in one paragraph, in one line.
 
-    Args:
-        text: The words that are said.
-        raw: All of it as it stands in the book.
-        speaker: "" while nobody is known.
-        stranger: Whether the words around speak of somebody who has no name; then it is nobody's turn.
-        lead: What is told before the speech.
-        rest: What is told after it began.
-        open: Whether it may go on in the next paragraph.
+    It is kept in parts: a paragraph may hold thousands of them, and a text that grows is copied each time.
     """
 
-    text: str
-    raw: str
-    speaker: str = ""
-    stranger: bool = False
-    lead: str = ""
-    rest: str = ""
-    open: bool = False
+    def __init__(self, lead: str, raw: str, piece: Piece) -> None:
+        self.lead, self.open = lead, piece.open
+        self.speaker = ""
+        """"" while nobody is known."""
+        self.stranger = False
+        """Whether the words around speak of somebody who has no name; then it is nobody's turn."""
+        self._said, self._told, self._raw = [piece.text], [""], [raw]
+
+    @property
+    def text(self) -> str:
+        """The words that are said."""
+        return _full_stop("".join(self._said).strip())
+
+    @property
+    def rest(self) -> str:
+        """What is told after the speech began."""
+        return "".join(self._told).strip()
+
+    @property
+    def raw(self) -> str:
+        """All of it as it stands in the book."""
+        return "".join(self._raw).strip()
+
+    def know(self, name: str, stranger: bool) -> None:
+        """Takes what is known of the speaker; what was known before stays."""
+        self.speaker = self.speaker or name
+        self.stranger = self.stranger or stranger
+
+    def say(self, piece: Piece, after: str) -> None:
+        """Goes on after some words that are told, as `said Tom.`, for which a comma stood in place of a full stop."""
+        if after.rstrip().endswith((".", "。")):
+            self._said[-1] = _full_stop(self._said[-1])
+        self._said.append(_gap(self._said[-1], piece.text) + piece.text)
+        self._raw += [after, piece.raw]
+        self.open = piece.open
+
+    def tell(self, words: str, raw: str) -> None:
+        """Adds what is told beside the speech; only `raw` where it is not worth keeping."""
+        if words:
+            self._told.append(_gap(self._told[-1], words) + words)
+        self._raw.append(raw)
+
+    def take(self, other: "Turn") -> None:
+        """Goes on in the next paragraph."""
+        self._said += ["\n", *other._said]
+        self._raw += ["\n", *other._raw]
+        if other.rest:
+            self._told.append(_gap(self._told[-1], other.rest) + other.rest)
+        self.know(other.speaker, other.stranger)
+        self.open = other.open
 
 
 class Names:
@@ -140,26 +174,21 @@ def _speak(result: list[Turn], told: list[str], piece: Piece, pieces: Sequence[P
     tail, lead = _shared(between) if last else ("", "".join(told))
     if last and tail:
         _finish(last, tail, pieces)
-    kept = _kept(lead, early if early and names.of(early) else None)
-    raw = (lead + piece.raw).strip()
-    result.append(Turn(text=piece.text, raw=raw, speaker=name, stranger=stranger, lead=kept, open=piece.open))
+    turn = Turn(_kept(lead, early if early and names.of(early) else None), lead + piece.raw, piece)
+    turn.know(name, stranger)
+    result.append(turn)
 
 
 def _go_on(turn: Turn, name: str, stranger: bool, between: str, piece: Piece) -> None:
-    turn.speaker = turn.speaker or name
-    turn.stranger = turn.stranger or stranger
-    said = _after(between) if between else None
-    kept = _kept(between, said) if between else ""
-    turn.rest = _join(turn.rest, kept)
-    turn.text = _join(ended(turn.text) if between.rstrip().endswith((".", "。")) else turn.text, piece.text)
-    turn.raw = f"{turn.raw}{between}{piece.raw}"
-    turn.open = piece.open
+    turn.know(name, stranger)
+    if between:
+        turn.tell(_kept(between, _after(between)), "")
+    turn.say(piece, between)
 
 
 def _finish(turn: Turn, words: str, pieces: Sequence[Piece]) -> None:
     """Adds what is told behind the last speech of a turn."""
-    turn.rest = _join(turn.rest, _kept(words, _after(words)))
-    turn.raw += words.rstrip()
+    turn.tell(_kept(words, _after(words)), words)
     turn.open = turn.open and pieces[-1].open
 
 
@@ -167,8 +196,7 @@ def _take_told(result: list[Turn], told: list[str], piece: Piece, pieces: Sequen
     """A thought is told, not said."""
     between = pieces[at - 1].raw if result and at and not pieces[at - 1].spoken else ""
     if result:
-        result[-1].rest = _join(result[-1].rest, (between + piece.raw).strip())
-        result[-1].raw += between + piece.raw
+        result[-1].tell((between + piece.raw).strip(), between + piece.raw)
     else:
         told.append(piece.raw)
 
@@ -226,16 +254,14 @@ def _kept(words: str, said: Said | None) -> str:
     return words.lstrip("。.") + ("。" if _HAN.search(words[-2:]) else ".")
 
 
-def ended(text: str) -> str:
+def _full_stop(text: str) -> str:
     """A speech with the full stop for which a comma stands before `said Tom`."""
-    return text[:-1] + {",": ".", "，": "。"}[text[-1]] if text[-1:] in (",", "，") else text
+    return text[:-1] + {",": ".", "，": "。"}[text[-1]] if text[-1:] in (",", "，") and text else text
 
 
-def _join(first: str, second: str) -> str:
-    """Two stretches of text, with a blank between words but not between Chinese characters."""
-    if not first or not second:
-        return first or second
-    return first + ("" if first[-1] > "\u2e7f" or second[0] > "\u2e7f" else " ") + second
+def _gap(first: str, second: str) -> str:
+    """What parts two stretches of text: a blank between words, nothing between Chinese characters."""
+    return "" if not first or not second or first[-1] > "\u2e7f" or second[0] > "\u2e7f" else " "
 
 
 def joined(items: Iterator[Turn | str]) -> Iterator[Turn | str]:
@@ -243,9 +269,7 @@ def joined(items: Iterator[Turn | str]) -> Iterator[Turn | str]:
     last: Turn | None = None
     for item in items:
         if isinstance(item, Turn) and last and last.open and not item.lead:
-            last.text, last.raw = f"{last.text}\n{item.text}", f"{last.raw}\n{item.raw}"
-            last.speaker, last.stranger = last.speaker or item.speaker, last.stranger or item.stranger
-            last.rest, last.open = _join(last.rest, item.rest), item.open
+            last.take(item)
             continue
         if last:
             yield last

@@ -59,10 +59,11 @@ class Kind(Enum):
 
 
 _LABELS = {
-    Kind.PREMISE: """场景 时间 地点 时 地 布景 背景 场景描述 场景说明 场景介绍 天气 日期 季节 年代 场次 幕启 舞台 环境 前情
-    前情提要 場景 時間 地點 佈景 場次 scene setting time place location date premise""",
+    Kind.PREMISE: """场景 时间 地点 时 地 布景 背景 场景描述 场景说明 场景介绍 天气 日期 季节 年代 场次 幕启 舞台
+    环境 前情 前情提要 場景 時間 地點 佈景 場次 scene setting time place location date premise""",
     Kind.CAST: """人物 登场人物 出场人物 本场人物 角色 主要人物 主要角色 人物表 人物介绍 角色介绍 角色表 剧中人 剧中人物
-    出场 登場人物 出場人物 出场角色 演员表 演员 cast characters persons dramatis_personae the_persons cast_of_characters""",
+    出场 登場人物 出場人物 出场角色 演员表 演员
+    cast characters persons dramatis_personae the_persons cast_of_characters""",
     Kind.DIRECTION: """音乐 音效 灯光 镜头 画面 特写 背景音乐 片头曲 片尾曲 主题曲 动作 道具 备注 注 注意 提示 说明 注释
     bgm sfx se music sound lights camera note notes n.b warning fade_in fade_out cut_to dissolve_to smash_cut_to
     match_cut_to back_to""",

@@ -123,7 +123,7 @@ def _is_speech(text: str, opened: int, closed: int) -> bool:
     words = text[opened + 1 : closed].strip()
     if not any(char.isalnum() or char in "…—.!?！？" for char in words):
         return False
-    before, after = text[:opened][-1:], text[closed + 1 : closed + 2]
+    before, after = text[max(opened - 1, 0) : opened], text[closed + 1 : closed + 2]
     if words[-1] in _TERMINAL:
         return not before or before in _BEFORE or words[-1] not in ",，、" or not after.strip()
     return (not before or before in "：:，, ") and (not after or after in "，,。.") and not _is_plain(text, opened)

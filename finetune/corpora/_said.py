@@ -16,7 +16,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         subject: A name, or words that begin with one; "" where the words name nobody.
         pronoun: Whether the subject is one, as in `he said`.
         sure: Whether the subject, as it stands, is what someone is called: it may be counted as a name.
-        stranger: Whether it is said by somebody who is not named, as in `a voice replied`: not by one of those who talk.
+        stranger: Whether somebody says it who has no name, as in `a voice replied`.
         thought: Whether it is thought and not said.
         bare: Whether the words do nothing but name the speaker; then they need not be kept.
     """

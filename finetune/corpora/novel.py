@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from finetune.corpora._attribution import Names, Turn, ended, joined, turns
+from finetune.corpora._attribution import Names, Turn, joined, turns
 from finetune.corpora._exchange import fill
 from finetune.corpora._prose import Paragraph, is_wrapped, paragraphs
 from finetune.corpora._quotes import Marks, marks_of, pieces
@@ -202,7 +202,7 @@ def _speech(file: CorpusFile, spoken: _Spoken, by_turns: bool) -> Iterator[Line]
     file.note(_place(spoken.number, turn.text), BY_TURNS if by_turns else BY_RULE)
     if turn.lead:
         yield Line(name="", text=turn.lead)
-    yield Line(name=turn.speaker, text=ended(turn.text))
+    yield Line(name=turn.speaker, text=turn.text)
     if turn.rest:
         yield Line(name="", text=turn.rest)
 

@@ -22,6 +22,9 @@ HELP = "plays in XML: PLAY/ACT/SCENE/SPEECH, or TEI"
 SUFFIXES = (".xml", ".tei")
 PRIVATE = False
 
+LARGEST = 256_000_000
+"""Bytes of a file; the longest plays have one million."""
+
 _LONGEST_PROLOG = 1 << 16
 _PROLOG = re.compile(r"\ufeff?(?>\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*>)*+<[^\W\d][\w:.-]*[\s/>]", re.DOTALL)
 _SPEECHES = re.compile(r"<(?:\w+:)?(?:speaker|speech|sp)[\s>]", re.IGNORECASE)
@@ -70,6 +73,8 @@ def read(file: CorpusFile) -> Iterator[Scene]:
 
 def _check(file: CorpusFile) -> None:
     """Sees to it that nothing is declared before the first element."""
+    if file.size > LARGEST:
+        raise UnreadableError(file.name, f"it is larger than {LARGEST // 1_000_000:,} MB: split it into several files")
     with file.open() as stream:
         head = stream.read(_LONGEST_PROLOG)
     wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from finetune.corpora import _speaker_names as speaker_names
 from finetune.corpora._headings import COLONS, Kind, heading, label
+from finetune.corpora._rows import read_rows
 from finetune.corpora._scene_draft import SceneDraft
 from finetune.corpora.base import CorpusFile, Head
 from finetune.dialogue import Scene
-from knowledge.encodings import read_text
 
 HELP = "dialogue in quotation marks: 角色:「台词」"
 SUFFIXES = (".txt", ".text", ".md")
@@ -70,7 +70,7 @@ def read(file: CorpusFile) -> Iterator[Scene]:
     Raises:
         UnreadableError: It is too large, or no text.
     """
-    rows = read_text(file).split("\n")
+    rows = read_rows(file)
     yield from _Reading(file, _speakers(rows)).scenes(rows)
 
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 
 from finetune.corpora._cues import Cue, speeches
 from finetune.corpora._headings import Heading, Kind, Label, heading, is_cast_title, is_transition, label
+from finetune.corpora._rows import read_rows
 from finetune.corpora._scene_draft import SceneDraft
 from finetune.corpora._script_layout import Layout, Script, survey
 from finetune.corpora._speaker_names import is_narrator
 from finetune.corpora._speech import Speech
 from finetune.corpora.base import CorpusFile, Head
 from finetune.dialogue import Scene
-from knowledge.encodings import read_text
 
 HELP = "screenplays and transcripts: 名字：台词 or NAME: text"
 SUFFIXES = (".txt", ".text", ".md", ".fountain", ".script")
@@ -62,7 +62,7 @@ def read(file: CorpusFile) -> Iterator[Scene]:
     Raises:
         UnreadableError: It is too large, or no text.
     """
-    rows = read_text(file).split("\n")
+    rows = read_rows(file)
     yield from _Reading(file, survey(rows, file.options.names)).scenes(rows)
 
 
@@ -85,7 +85,7 @@ class _Reading:
             self._gap = not words
         self._close()
         yield from self._draft.end()
-        for name in self._people.keys() - self._spoken:
+        for name in sorted(self._people.keys() - self._spoken):
             self._file.skip(f'{self._people[name]}: "{name[:40]}"', "somebody of the cast who never speaks")
 
     def _take(self, place: str, row: str, words: str) -> list[Scene]:

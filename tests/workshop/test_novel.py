@@ -1,0 +1,255 @@
+"""Novels: who speaks, what is only thought or held up between quotes, scenes, and what is told of doubt."""
+
+from pathlib import Path
+
+import pytest
+
+from finetune.corpora import novel
+from finetune.corpora.base import CorpusFile, Head, Options
+from finetune.dialogue import Scene
+
+ZH = """\
+第一章　风雪夜
+
+　　雪下了一夜。沈雁推开客栈的门，掸去肩上的雪。
+　　陆九笑道：“沈兄来得好迟！”
+　　“路上不好走。”沈雁道。
+　　“坐下喝一杯？”
+　　“也好。”
+　　陆九点点头，低声问道：“可曾遇见官兵？”
+　　沈雁放下酒碗，冷冷地说：“遇见了。”他顿了顿，又道，“三个。”
+　　所谓“江湖”，不过如此。
+　　陆九心想：“他怎么还不走？”
+　　门外忽然有人喊：“开门！”
+
+第二章　天明
+
+　　沈雁对陆九说：
+　　“你先走。”
+"""
+EN = """\
+CHAPTER I. The Mill
+
+The wheel had stopped in the night, and nobody in the house had noticed it
+until the morning, when the silence woke them one after another.
+
+“You might have told me,” said Tom quietly. “I was up at four.”
+
+Mrs. Hale put the kettle down. “I did not know it myself.”
+
+“Who did, then?”
+
+“Ask the miller,” she said.
+
+“I have asked him,” Tom answered, reaching for his coat, “and he says
+nothing at all.
+
+“He says nothing, and he looks at the wall.”
+
+“Then he knows,” said Mrs. Hale.
+
+The so-called “expert” came at noon.
+
+* * *
+
+“Is it mended?” asked Tom.
+
+“It is,” a voice replied.
+"""
+
+
+class Told:
+    """What a reader skips and notes."""
+
+    def __init__(self) -> None:
+        self.skipped: list[tuple[str, str]] = []
+        self.noted: list[tuple[str, str]] = []
+
+    def count(self, what: str) -> int:
+        return sum(reason == what for _, reason in self.noted)
+
+
+def scenes_of(folder: Path, text: str | bytes, *names: str) -> tuple[list[Scene], Told]:
+    path = folder / "book.txt"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    told = Told()
+    file = CorpusFile(
+        name="book.txt",
+        path=path,
+        skip=lambda place, reason: told.skipped.append((place, reason)),
+        note=lambda place, what: told.noted.append((place, what)),
+        options=Options(names=names),
+    )
+    return list(novel.read(file)), told
+
+
+def spoken(scenes: list[Scene]) -> list[tuple[str, str]]:
+    return [(line.name, line.text) for scene in scenes for line in scene.lines if line.name]
+
+
+def narration(scenes: list[Scene]) -> str:
+    return "\n".join(line.text for scene in scenes for line in scene.lines if not line.name)
+
+
+def head(text: str) -> Head:
+    return Head(suffix=".txt", data=text.encode(), text=text)
+
+
+def test_chinese_speech_has_its_speakers(tmp_path: Path) -> None:
+    scenes, _ = scenes_of(tmp_path, ZH)
+    assert spoken(scenes) == [
+        ("陆九", "沈兄来得好迟！"),
+        ("沈雁", "路上不好走。"),
+        ("陆九", "坐下喝一杯？"),
+        ("沈雁", "也好。"),
+        ("陆九", "可曾遇见官兵？"),
+        ("沈雁", "遇见了。三个。"),
+        ("沈雁", "你先走。"),
+    ]
+
+
+def test_english_speech_has_its_speakers(tmp_path: Path) -> None:
+    scenes, _ = scenes_of(tmp_path, EN)
+    assert spoken(scenes) == [
+        ("Tom", "You might have told me. I was up at four."),
+        ("Mrs. Hale", "I did not know it myself."),
+        ("Tom", "Who did, then?"),
+        ("Mrs. Hale", "Ask the miller."),
+        ("Tom", "I have asked him, and he says nothing at all.\nHe says nothing, and he looks at the wall."),
+        ("Mrs. Hale", "Then he knows."),
+        ("Tom", "Is it mended?"),
+    ]
+
+
+def test_chapters_and_marks_part_scenes(tmp_path: Path) -> None:
+    chinese, _ = scenes_of(tmp_path, ZH)
+    english, told = scenes_of(tmp_path, EN)
+    assert [scene.title for scene in chinese] == ["第一章 风雪夜", "第二章 天明"]
+    assert [scene.source for scene in english] == ["book.txt, line 3", "book.txt, line 25"]
+    assert ("line 23", "a mark between two scenes") in told.skipped
+
+
+def test_speech_by_nobody_known_stays_narration(tmp_path: Path) -> None:
+    scenes, told = scenes_of(tmp_path, ZH)
+    assert "门外忽然有人喊：“开门！”" in narration(scenes)
+    assert told.count(novel.UNKNOWN) == 1
+    scenes, told = scenes_of(tmp_path, EN)
+    assert "“It is,” a voice replied." in narration(scenes)
+    assert told.count(novel.UNKNOWN) == 1
+
+
+def test_notes_count_how_speakers_are_known(tmp_path: Path) -> None:
+    scenes, told = scenes_of(tmp_path, ZH)
+    assert told.count(novel.BY_TURNS) == 2
+    assert told.count(novel.BY_RULE) + told.count(novel.BY_TURNS) == len(spoken(scenes))
+
+
+def test_thoughts_and_held_up_words_are_narration(tmp_path: Path) -> None:
+    scenes, _ = scenes_of(tmp_path, ZH)
+    assert "所谓“江湖”，不过如此。" in narration(scenes)
+    assert "他怎么还不走？" in narration(scenes)
+    assert "“expert”" in narration(scenes_of(tmp_path, EN)[0])
+
+
+def test_three_people_are_not_taken_in_turns(tmp_path: Path) -> None:
+    text = "“A one.” said Ann.\n“A two.” said Ben.\n“A three.” said Cyd.\n“Who is next?”\n“A five.” said Ann.\n"
+    scenes, told = scenes_of(tmp_path, text)
+    assert "“Who is next?”" in narration(scenes)
+    assert told.count(novel.UNKNOWN) == 1
+
+
+def test_a_broken_alternation_stays_open(tmp_path: Path) -> None:
+    text = "“One.” said Ann.\n“Two.” said Ben.\n“Three?”\n“Four.” said Ann.\n“Five.” said Ben.\n"
+    scenes, _ = scenes_of(tmp_path, text)
+    assert "Three?" not in [words for _, words in spoken(scenes)]
+
+
+@pytest.mark.parametrize(
+    ("line", "speaker", "words"),
+    [
+        ("「快走！」林小滿喊道。", "林小滿", "快走！"),
+        ("林小滿答曰：『不必。』", "林小滿", "不必。"),
+        ("林小滿：“来了。”", "林小滿", "来了。"),
+        ("林小滿放下书，走到窗前，说道：“下雨了。”", "林小滿", "下雨了。"),
+        ("林小滿皱了皱眉。“又是你。”", "林小滿", "又是你。"),
+        ("“好。”林小滿大笑着说。", "林小滿", "好。"),
+    ],
+)
+def test_chinese_forms_name_their_speaker(tmp_path: Path, line: str, speaker: str, words: str) -> None:
+    scenes, _ = scenes_of(tmp_path, f"{line}\n", "林小滿")
+    assert spoken(scenes) == [(speaker, words)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"Come in," said Nell.',
+        '"Come in," Nell said softly.',
+        'Nell said, "Come in."',
+        'Then, at the door, Nell slowly answered: "Come in."',
+        "‘Come in,’ whispered Nell.",
+        'Nell opened the door. "Come in."',
+        "— Come in, — said Nell.",
+    ],
+)
+def test_english_forms_name_their_speaker(tmp_path: Path, line: str) -> None:
+    scenes, _ = scenes_of(tmp_path, f"{line}\n", "Nell")
+    assert spoken(scenes) == [("Nell", "Come in.")]
+
+
+def test_two_speakers_share_one_paragraph(tmp_path: Path) -> None:
+    text = "林冲道：“好酒！”鲁智深道：“再来！”\n林冲道：“不喝了。”鲁智深道：“也罢。”\n"
+    scenes, _ = scenes_of(tmp_path, text)
+    assert spoken(scenes) == [("林冲", "好酒！"), ("鲁智深", "再来！"), ("林冲", "不喝了。"), ("鲁智深", "也罢。")]
+
+
+def test_gb18030_and_crlf_are_read(tmp_path: Path) -> None:
+    scenes, _ = scenes_of(tmp_path, ZH.replace("\n", "\r\n").encode("gb18030"))
+    assert len(spoken(scenes)) == 7
+
+
+def test_far_narration_is_told_not_lost(tmp_path: Path) -> None:
+    middle = "\n".join(f"山路第{at}段，" + "树影沉沉，雾气不散。" * 12 for at in range(10))
+    scenes, told = scenes_of(tmp_path, f"林冲道：“走！”\n{middle}\n林冲道：“到了。”\n")
+    kept = [f"第{at}段" for at in range(10) if f"第{at}段" in narration(scenes)]
+    assert kept == ["第0段", "第8段", "第9段"]
+    assert sum(reason == "told far from any speech" for _, reason in told.skipped) == 7
+
+
+def test_a_long_silence_begins_a_scene(tmp_path: Path) -> None:
+    middle = "\n".join("树影沉沉，雾气不散。" * 40 for _ in range(10))
+    scenes, _ = scenes_of(tmp_path, f"林冲道：“走！”\n{middle}\n林冲道：“到了。”\n")
+    assert [len(spoken([scene])) for scene in scenes] == [1, 1]
+
+
+def test_claims_prose_less_than_scripts() -> None:
+    assert 0.1 < novel.claims(head(ZH)) <= 0.6
+    assert 0.1 < novel.claims(head(EN)) <= 0.6
+    assert novel.claims(head("林冲：好酒\n鲁智深：再来\n")) == 0
+    assert novel.claims(head('{"a": "“b.”"}\n')) == 0
+    assert novel.claims(head("")) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“" * 200_000,
+        "“”" * 100_000,
+        '"' * 200_001,
+        "「" * 200_000,
+        "said Tom " * 30_000 + "“Yes.”",
+        "A" * 300_000 + "“a.”",
+        "— " * 100_000,
+        "林冲道：" * 50_000 + "“好。”",
+        "“好。”，" * 40_000,
+        "A b " * 60_000 + ", “Yes.”",
+        "“好。”林冲" * 30_000,
+        "“a. said Tom\n" * 20_000,
+        ("林" * 30 + "道：“好。”\n") * 3000,
+    ],
+    ids=range(13),
+)
+def test_hostile_text_is_read_and_accounted(tmp_path: Path, text: str) -> None:
+    scenes, told = scenes_of(tmp_path, text)
+    assert scenes or told.skipped
+    assert sum(len(line.text) for scene in scenes for line in scene.lines) <= len(text)
