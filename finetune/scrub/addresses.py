@@ -46,7 +46,8 @@ _STREET = r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Highway|Hwy|Parkway|P
 _VAGUE = r"(?:Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Way|Square|Sq|Close|Circle|Cir|Row|Hill)"
 _ENGLISH = re.compile(
     r"(?<![0-9A-Za-z$£€.,/:-])[0-9]{1,5}[A-Za-z]?,? (?:[NSEW]{1,2}\.? |(?:North|South|East|West) )?"
-    rf"(?:[0-9]{{1,3}}(?:st|nd|rd|th) |[A-Z][a-z'’.]{{1,20}} ){{1,4}}?(?:{_STREET}|(?P<vague>{_VAGUE}))\b\.?(?: [NS]?[EW]\b| [NS]\b)?"
+    rf"(?:[0-9]{{1,3}}(?:st|nd|rd|th) |[A-Z][a-z'’.]{{1,20}} ){{1,4}}?(?:{_STREET}|(?P<vague>{_VAGUE}))\b\.?"
+    r"(?: [NS]?[EW]\b| [NS]\b)?"
     r"(?P<flat>,? (?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|No|#)\.? ?[A-Za-z0-9-]{1,6})?"
     r"(?P<town>(?:, ?| )[A-Z][A-Za-z'’]{1,20}(?: [A-Z][A-Za-z'’]{1,20}){0,2}"
     r"(?:,? (?:[A-Z]{2} )?[0-9]{5}(?:-[0-9]{4})?(?![0-9])|,? [A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}\b|, [A-Z]{2}\b))?",

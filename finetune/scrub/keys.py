@@ -23,18 +23,22 @@ _FORMS = re.compile(
 )
 _IS = r"(?:[\"']?[ ]?(?:[:=]{1,2}>?|是|为|is|was|改成|改为)[ ]?)"
 _LABELLED = re.compile(
-    r"(?:密码|口令|密钥|令牌|私钥|(?<![A-Za-z])(?:(?:[a-z0-9]{1,20}[_-]){0,3}(?:password|passwd|passcode|passphrase|pwd|secret|token"
-    r"|api ?key|key|credential))(?![a-z])"
+    r"(?:密码|口令|(?P<long>密钥|令牌|私钥)|(?<![A-Za-z])(?:(?:[a-z0-9]{1,20}[_-]){0,3}(?:password|passwd|passcode|passphrase|pwd"
+    r"|(?P<short>secret|token|api[_ -]?key|key|credential)))(?![a-z])"
     rf"){_IS}[\"'`]?(?P<value>[!-&(-Z\\^_a-z{{|}}~]{{6,}})",
     re.ASCII | re.IGNORECASE,
 )
 _BEARER = re.compile(r"(?<![A-Za-z])(?:Bearer|Basic) (?P<value>[A-Za-z0-9._~+/-]{16,}=*)", re.IGNORECASE)
+_DIRECT = re.compile(r"密码[ ]?(?P<value>[0-9]{6,20})(?![0-9A-Za-z])")
 _CODE = re.compile(
     r"(?:验证码|校验码|动态码|(?<![A-Za-z])(?:verification|security|one-time|login|otp) code)"
     r"(?:[ ]?(?:[:=是为]|is))?[ ]?"
     r"(?P<value>[0-9]{4,8})(?![0-9])",
     re.ASCII | re.IGNORECASE,
 )
+
+_PASSWORD, _KEY = 6, 12
+"""Characters that a value has at least: after a word for passwords, after one for keys, which has other meanings."""
 
 
 def find(text: str) -> Iterator[Found]:
@@ -45,14 +49,14 @@ def find(text: str) -> Iterator[Found]:
         yield Found(found.start(), found.end(), "key", found[0])
     for found in _LABELLED.finditer(text):
         secret = found["value"].rstrip(".,;:!?)\"'`")
-        if _looks_made(secret):
+        if _looks_made(secret, _KEY if found["long"] or found["short"] else _PASSWORD):
             yield Found(found.start("value"), found.start("value") + len(secret), "key", secret)
-    for pattern in (_BEARER, _CODE):
+    for pattern in (_BEARER, _DIRECT, _CODE):
         for found in pattern.finditer(text):
             yield value(found, "key")
 
 
-def _looks_made(secret: str) -> bool:
-    """Whether a value was made for a machine: six characters or more, with a digit among them, and no clock time."""
+def _looks_made(secret: str, least: int) -> bool:
+    """Whether a value was made for a machine: long enough, with a digit, and no time of day."""
     clock = re.fullmatch(r"[0-9:.,/-]+", secret) and not secret.isdigit()
-    return len(secret) >= 6 and any(char.isdigit() for char in secret) and not clock
+    return len(secret) >= least and any(char.isdigit() for char in secret) and not clock

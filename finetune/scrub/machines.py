@@ -15,7 +15,9 @@ _IP_LABEL = re.compile(
     r"(?<![A-Za-z])(?:ip|server|host|服务器)(?:[ ]?(?:address|地址))?(?:[ ]?(?:[:=是为]|is))?[ ]?$", re.IGNORECASE
 )
 _VERSION = re.compile(
-    r"(?:(?<![A-Za-z])(?:v|ver|version|release|build|rev|firmware|kernel)\.?|版本号?|固件|内核|更新到|升级到|[第])[ :]?$", re.IGNORECASE
+    r"(?:(?<![A-Za-z])(?:v|ver|version|release|build|rev|firmware|kernel)\.?"
+    r"|版本号?|固件|内核|更新到|升级到|[第])[ :]?$",
+    re.IGNORECASE,
 )
 _PLATE = re.compile(
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使][A-HJ-NP-Z][ ·.-]?"
@@ -65,4 +67,9 @@ def _is_ipv6(written: str) -> bool:
     except AddressValueError:
         return False
     groups = [group for group in written.split(":") if group]
-    return not address.is_loopback and len(groups) > 2 and max(map(len, groups)) > 2 and any(char.isdigit() for char in written)
+    return (
+        not address.is_loopback
+        and len(groups) > 2
+        and max(map(len, groups)) > 2
+        and any(char.isdigit() for char in written)
+    )
