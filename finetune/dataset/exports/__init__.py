@@ -1,0 +1,1 @@
+"""Formats that a dataset can be given to other trainers in, one per file."""
