@@ -15,9 +15,13 @@ from pathlib import Path
 from peft import PeftModel
 from torch import nn
 
+from finetune.base.adapters import AdapterRecipe, read_recipe
+from finetune.base.pack import PAD
 from finetune.base.role_data import RoleData, room_premise
 from finetune.dataset.render import Example, Renderer
-from finetune.train import AdapterRecipe, load_base, mean_loss, read_recipe
+from finetune.training.batches import Collator
+from finetune.training.kinds import load_base
+from finetune.training.scores import mean_loss
 
 BARE = "bare base"
 Scores = dict[str, dict[str, float]]  # role → adapter → perplexity
@@ -25,7 +29,7 @@ Scores = dict[str, dict[str, float]]  # role → adapter → perplexity
 
 def load_with(recipe: AdapterRecipe, adapter: str) -> nn.Module:
     """Loads the base, and an adapter over it unless it is to stay bare."""
-    base: nn.Module = load_base(recipe)
+    base: nn.Module = load_base(recipe.base).float()
     if adapter == BARE:
         return base.eval()
     model: nn.Module = PeftModel.from_pretrained(base, recipe.roles / adapter / "adapter")
@@ -45,8 +49,9 @@ def measure(recipe: AdapterRecipe) -> Scores:
     scores: Scores = {role: {} for role in rows}
     for adapter in (BARE, *recipe.names):
         model = load_with(recipe, adapter)
+        collator = Collator(pad=PAD, activated=adapter not in (BARE, *recipe.lora))
         for role, examples in rows.items():
-            scores[role][adapter] = math.exp(mean_loss(model, examples))
+            scores[role][adapter] = math.exp(mean_loss(model, examples, collator))
     return scores
 
 

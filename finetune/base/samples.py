@@ -15,11 +15,11 @@ import msgspec
 from chatroom import plugins
 from chatroom.engines.base import Engine, EngineOptions
 from chatroom.roles import Role, read_role
+from finetune.base.adapters import AdapterRecipe, read_recipe
 from finetune.base.role_data import RoleData, Table, room_premise
 from finetune.dataset.moment import Moment
 from finetune.dataset.render import Renderer
 from finetune.dialogue import Line
-from finetune.train import AdapterRecipe, read_recipe
 
 PROMPTS = (
     "Hello everyone, I am Lea.",

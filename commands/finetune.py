@@ -1,0 +1,65 @@
+"""finetune: teaches a role's voice to an adapter over its base, or to all of the base's weights."""
+
+import argparse
+from pathlib import Path
+
+from commands.base import say, show
+
+HELP = "train a role on its dataset"
+KINDS = ("lora", "alora", "both", "qlora", "full")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("role", metavar="ROLE")
+    kind_help = "an ordinary LoRA, one that acts at the role's turn only, both, a LoRA over 4 bits, or all weights"
+    parser.add_argument("--kind", choices=KINDS, help=f"{kind_help} (default: both over a bundled base, else lora)")
+    parser.add_argument("--base", metavar="BASE", help="models/NAME or a folder (default: what role.toml says)")
+    parser.add_argument("--recipe", type=Path, metavar="FILE", help="default: finetune/recipes/role.toml")
+    parser.add_argument("--epochs", type=_positive, metavar="N", help="how often the data is gone through")
+    parser.add_argument("--rank", type=int, metavar="N", help="width of the adapter")
+    parser.add_argument("--lr", type=_positive, metavar="X", dest="learning_rate", help="the highest learning rate")
+    parser.add_argument("--batch", type=int, metavar="N", help="examples in memory at once")
+    parser.add_argument("--context", type=int, metavar="N", help="token ids of an example")
+    parser.add_argument("--seed", type=int, metavar="N", help="of everything random")
+    parser.add_argument("--seeds", type=_seeds, metavar="1,2,3", help="train with each of them; the best one is taken")
+    parser.add_argument("--minutes", type=_positive, default=0.0, metavar="M", help="as many epochs as fit into these")
+    parser.add_argument("--prepare", action="store_true", help="write the run folder only, for accelerate launch")
+    parser.add_argument("--anyway", action="store_true", help="also on a base that does not know the language")
+    went_on = parser.add_mutually_exclusive_group()
+    went_on.add_argument("--resume", action="store_true", help="go on where it stopped; an error if nothing was begun")
+    went_on.add_argument("--restart", action="store_true", help="start anew, whatever was begun")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains every kind with every seed, then puts the best of each into the role folder. A run that was stopped goes
+    on with the same command."""
+    from commands._finetune import Order, install_best, prepared, train_all
+
+    order = Order.of(args)
+    runs = prepared(order)
+    if args.prepare:
+        for each in runs:
+            show(f"ready: accelerate launch -m finetune.train {each}")
+        return 0
+    results = train_all(runs, tell=say)
+    for folder in install_best(results, tell=show):
+        show(f"written: {folder}")
+    show(f"next: python launch.py role check {args.role}")
+    return 0
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.replace("，", ",").split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts) or len(parts) > 100:
+        raise argparse.ArgumentTypeError(f"expected whole numbers with commas between, as 1,2,3, got {text!r}")
+    return tuple(dict.fromkeys(map(int, parts)))

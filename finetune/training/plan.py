@@ -1,0 +1,124 @@
+"""A run: what is trained, from what, with which recipe. run.json in the run's folder says it, for every process alike.
+
+A run goes on only where data, base and recipe are what they were; what differs is named. It knows no model.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from finetune.dataset.files import read_dataset
+from finetune.errors import WorkshopError
+from finetune.provenance import file_sha256
+from finetune.training.kinds import Kind
+from finetune.training.recipe import Recipe
+
+FILE = "run.json"
+CHECKPOINT = "checkpoint-"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What run.json says.
+
+    Args:
+        role: Id of the role.
+        folder: Its role folder.
+        base: Folder of the base.
+        base_name: What role.toml is to call the base; "" leaves what it says.
+        dataset: Folder of the dataset.
+        recipe_file: The recipe's file, for the provenance.
+        minutes: After so many it is to end; 0 for no limit.
+        data_digest: Of the dataset.
+        base_digest: Of the base's weights.
+    """
+
+    role: str
+    folder: str
+    base: str
+    base_name: str = ""
+    dataset: str
+    kind: Kind
+    recipe: Recipe
+    recipe_file: str = ""
+    minutes: float = 0.0
+    data_digest: str = ""
+    base_digest: str = ""
+
+    def stamped(self) -> "Plan":
+        """The plan with the digests of what lies on disk now."""
+        about = read_dataset(Path(self.dataset)).about
+        return msgspec.structs.replace(self, data_digest=about.digest, base_digest=base_digest(Path(self.base)))
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came out of a run: result.json, written last."""
+
+    plan: Plan
+    base_loss: float
+    loss: float
+    epochs: float
+    seconds: float
+    steps: int = 0
+    stopped: str = ""
+
+
+def base_digest(base: Path) -> str:
+    """The sha256 of a base's weights; of its one file, as serving computes it, or of all of its files in order."""
+    if not base.is_dir():
+        raise WorkshopError(str(base), "there is no such base", "name a folder with --base, as models/hearth")
+    files = sorted(base.glob("*.safetensors"))
+    if not files:
+        raise WorkshopError(str(base), "it has no safetensors weights", "save them as model.safetensors")
+    return file_sha256(files)
+
+
+def write_plan(run: Path, plan: Plan) -> None:
+    """Writes run.json."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+
+
+def read_plan(run: Path) -> Plan:
+    """Reads run.json.
+
+    Raises:
+        WorkshopError: There is none, or it can't be read.
+    """
+    try:
+        return msgspec.json.decode((run / FILE).read_bytes(), type=Plan)
+    except (OSError, msgspec.DecodeError) as error:
+        remedy = "write one: python launch.py finetune ROLE --prepare"
+        raise WorkshopError(str(run / FILE), f"it can't be read: {error}", remedy) from None
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The whole checkpoints of a run, oldest first; one that a kill cut off is none."""
+    found = [path for path in run.glob(f"{CHECKPOINT}*") if path.name.removeprefix(CHECKPOINT).isdecimal()]
+    whole = [path for path in found if (path / "trainer_state.json").is_file()]
+    return sorted(whole, key=lambda path: int(path.name.removeprefix(CHECKPOINT)))
+
+
+def changes(before: Plan, now: Plan) -> list[str]:
+    """What differs between two plans so that one can't go on where the other stopped."""
+    found = [] if before.base_digest == now.base_digest else ["the base"]
+    found += [] if before.data_digest == now.data_digest else ["the dataset"]
+    found += [] if before.kind == now.kind else ["the kind"]
+    found += [] if before.minutes == now.minutes else ["the minutes"]
+    for key in Recipe.__struct_fields__:
+        was, new = getattr(before.recipe, key), getattr(now.recipe, key)
+        found += [] if was == new else [f"{key} ({was} → {new})"]
+    return found
+
+
+def check_same(run: Path, now: Plan) -> None:
+    """Refuses to go on with a run whose plan was another.
+
+    Raises:
+        WorkshopError: It names what changed.
+    """
+    if not checkpoints(run):
+        return
+    changed = changes(read_plan(run), now)
+    if changed:
+        problem = f"a run stopped half-way, and since then this has changed: {', '.join(changed)}"
+        raise WorkshopError(str(run), problem, "start anew with --restart")
