@@ -1,13 +1,17 @@
-"""role new, check, list: the role folders."""
+"""role new, check, list, import, export: the role folders."""
 
 import argparse
 from pathlib import Path
 
 from chatroom.errors import FolderError
 from chatroom.settings import Settings, load_settings
+from commands._role_export import add_export
+from commands._role_import import add_import
 from commands.base import say, show, show_table
 
-HELP = "make, check and list roles"
+MAKE = """Makes somebody out of a script, a novel, a table or a chat, and seats them: reads, divides, trains, makes what
+they know searchable, checks. Every stage is told as the command that it is; a run that was stopped goes on."""
+HELP = "make, check, list, import and export roles"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,10 +21,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--name", help="what it is called at the table (default: the id, in capitals where due)")
     new.add_argument("--language", choices=("en", "zh"), default="en", help="language it speaks (default: en)")
     new.set_defaults(action=_new)
+    _add_make(actions.add_parser("make", help="make a role out of material, train and seat it", description=MAKE))
     check = actions.add_parser("check", help="say everything that is wrong", description=_check.__doc__)
     check.add_argument("ids", nargs="*", metavar="ID", help="roles to check; all if none is named")
     check.set_defaults(action=_check)
     actions.add_parser("list", help="list the roles", description=_list.__doc__).set_defaults(action=_list)
+    add_import(actions)
+    add_export(actions)
+
+
+def _add_make(make: argparse.ArgumentParser) -> None:
+    from commands.corpus import add_reading
+
+    make.add_argument("id", metavar="ID", help="name of the folder: a-z, 0-9, - and _")
+    make.add_argument("--from", dest="files", nargs="+", type=Path, required=True, metavar="FILE", help="the material")
+    make.add_argument("--as", dest="role_name", required=True, metavar="NAME", help="who of the speakers there it is")
+    make.add_argument("--room", metavar="ROOM", help="seat it in this room")
+    make.add_argument("--base", default="models/hearth", metavar="models/NAME", help="default: the bundled base")
+    make.add_argument("--kind", help="as finetune has it: lora, alora, both, qlora, full")
+    make.add_argument("--epochs", metavar="N", help="how often the data is gone through")
+    make.add_argument("--minutes", metavar="M", help="as many epochs as fit into these")
+    make.add_argument("--seeds", metavar="1,2,3", help="train with each of them; the best one is taken")
+    make.add_argument("--wiki", nargs="+", type=Path, metavar="FILE", help="documents that it knows")
+    make.add_argument("--persona", type=Path, metavar="FILE", help="who it is, in a few sentences")
+    make.add_argument("--title", default="", help="what the material is called (default: the first file's name)")
+    make.add_argument("--language", default="", help="of the words around what it is told (default: the material's)")
+    make.add_argument("--anyway", action="store_true", help="also on a base that does not know the language")
+    add_reading(make)
+    make.set_defaults(action=_make)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,6 +76,12 @@ def _new(args: argparse.Namespace) -> int:
     room = next(iter(room_ids(settings)), "ROOM")
     show(f"next: python launch.py rooms seat {room} {args.id}")
     return 0
+
+
+def _make(args: argparse.Namespace) -> int:
+    from commands._role_make import make
+
+    return make(args)
 
 
 def _check_free(settings: Settings, id: str, name: str) -> None:
