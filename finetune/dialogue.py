@@ -67,4 +67,4 @@ def read_records(path: Path) -> tuple[list[Record], list[Record]]:
 
 
 def _rows(path: Path) -> list[str]:
-    return [row for row in path.read_text(encoding="utf-8").splitlines() if row.strip()]
+    return [row for row in path.read_text(encoding="utf-8").split("\n") if row.strip()]
