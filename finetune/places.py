@@ -29,11 +29,6 @@ class Workbench(msgspec.Struct, frozen=True):
         return self.folder / "speakers.toml"
 
     @property
-    def report(self) -> Path:
-        """What was read, from where, and what was not."""
-        return self.folder / "corpus.md"
-
-    @property
     def made(self) -> Path:
         """What models wrote besides."""
         return self.folder / "made"

@@ -19,8 +19,11 @@ _BOX = r"(?:（[^（）()]{0,60}[）)]|\([^（）()]{0,60}[）)]|\[[^\[\]]{0,60}
 _TIME = r"(?:[\[(（【]\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?[\])）】]|\d{1,2}:\d{2}:\d{2}(?:[.,]\d{1,3})?)"
 _BEFORE = rf"(?:{_TIME}\s*(?:[-–—]\s*)?)?(?:[>•·*-]\s+)?(?P<before>{_BOX})?\s*[*_]{{0,3}}\s*"
 _COLON = re.compile(
-    rf"{_BEFORE}(?P<name>[^{COLONS}（）()\[\]【】〔〕*]{{1,60}})[*_]{{0,3}}(?P<aside>(?:\s*{_BOX}){{0,3}})"
+    rf"{_BEFORE}(?P<name>[^{COLONS}（）()\[\]【】〔〕*]{{1,60}})[*_]{{0,3}}(?P<aside>(?:(?:\s*{_BOX}){{1,3}}[，,、]?)?)"
     rf"\s*[*_]{{0,3}}\s*[{COLONS}][*_]{{0,3}}\s*"
+)
+_SLIP = re.compile(
+    rf"{_BEFORE}(?P<name>[^{COLONS}；;，,。！？!?（）()\[\]【】〔〕*]{{1,40}})(?P<aside>(?:\s*{_BOX}){{0,3}})\s*[；;]\s*(?=\S)"
 )
 _BOXED = re.compile(
     rf"[【\[（(〔]\s*(?P<name>[^{COLONS}（）()\[\]【】〔〕*]{{1,40}})[】\]）)〕](?P<aside>)\s*[{COLONS}]\s*"
@@ -59,6 +62,8 @@ class Cue(NamedTuple):
     """What stands in those brackets; "" if nothing."""
     text: str
     """What is said on the same line, stripped; "" where it follows below."""
+    slip: bool = False
+    """Whether a semicolon stands where a colon should."""
 
     @property
     def together(self) -> bool:
@@ -84,6 +89,12 @@ def colon_cue(line: str) -> Cue | None:
     if cue.text.startswith("//") or (_DIGITS.match(cue.name[-1:]) and _DIGITS.match(line[found.end() :])):
         return None  # an address, a time
     return cue if cue.name else None
+
+
+def slip_cue(line: str) -> Cue | None:
+    """`甲；台词`: a semicolon that was typed for the colon, if what stands before it is a speaker of the file."""
+    found = _SLIP.match(line[:_REACH])
+    return _cue(found, line)._replace(slip=True) if found else None
 
 
 def stop_cue(line: str) -> Cue | None:
@@ -125,7 +136,7 @@ def _borders(text: str) -> list[int]:
 
 def _cue(found: "re.Match[str]", line: str) -> Cue:
     asides = (found.groupdict().get("before") or "", found["aside"])
-    inner = " ".join(aside.strip(" \t\u3000（）()[]【】〔〕*_,.") for aside in asides if aside)
+    inner = " ".join(aside.strip(" \t\u3000（）()[]【】〔〕*_,.，、") for aside in asides if aside)
     return Cue(found["name"].strip(" \t\u3000\u200b\u200e\ufeff*_"), inner, line[found.end() :].strip())
 
 

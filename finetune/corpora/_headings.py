@@ -14,7 +14,7 @@ LONGEST = 120
 COLONS = "：:∶﹕︰꞉"
 _COUNT = r"\s*[0-9０-９〇零一二两三四五六七八九十百千廿卅]{1,9}\s*"
 _ZH = re.compile(
-    rf"(?:第{_COUNT}(?:(?P<part>[季部卷集篇])|(?P<act>[幕章回折话話])|(?P<scene>[场場景节節])次?)"
+    rf"(?:第(?:{_COUNT}|\s*[0-9]{{1,4}}[,，、.](?=[幕场場]))(?:(?P<part>[季部卷集篇])|(?P<act>[幕章回折话話])|(?P<scene>[场場景节節])次?)"
     rf"|(?P<numbered>(?:[场場]次|[场場]景|[场場]){_COUNT})|(?P<edge>序[幕章场]|楔子|引子|尾声|终[幕章]|番外))"
     r"(?P<rest>.*)"
 )
@@ -63,7 +63,8 @@ _LABELS = {
     环境 前情 前情提要 場景 時間 地點 佈景 場次 scene setting time place location date premise""",
     Kind.CAST: """人物 登场人物 出场人物 本场人物 角色 主要人物 主要角色 人物表 人物介绍 角色介绍 角色表 剧中人 剧中人物
     出场 登場人物 出場人物 出场角色 演员表 演员
-    cast characters persons dramatis_personae the_persons cast_of_characters""",
+    cast characters persons dramatis_personae the_persons the_persons_of_the_play persons_of_the_play
+    cast_of_characters the_cast characters_of_the_play""",
     Kind.DIRECTION: """音乐 音效 灯光 镜头 画面 特写 背景音乐 片头曲 片尾曲 主题曲 动作 道具 备注 注 注意 提示 说明 注释
     bgm sfx se music sound lights camera note notes n.b warning fade_in fade_out cut_to dissolve_to smash_cut_to
     match_cut_to back_to""",

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from finetune.corpora import _glued_names as glued_names
 from finetune.corpora import _speaker_names as speaker_names
-from finetune.corpora._cues import Cue, alone_cue, colon_cue, stop_cue
+from finetune.corpora._cues import Cue, alone_cue, colon_cue, slip_cue, stop_cue
 from finetune.corpora._headings import Kind, heading, label
 from finetune.corpora._speaker_names import Grade, joined
 from finetune.corpora._speech import ends_sentence
@@ -49,7 +50,14 @@ class Script(NamedTuple):
 
     def cue(self, line: str) -> Cue | None:
         """The cue that a stripped line opens with in this layout, whether or not its name is known."""
-        return _CUES[self.layout](line)
+        cue = _CUES[self.layout](line)
+        if self.layout is not Layout.COLON or (cue and self.speakers(cue)):
+            return cue
+        slip = slip_cue(line)
+        return slip if slip and self._speaks_often(slip.name) else cue
+
+    def _speaks_often(self, name: str) -> bool:
+        return name in self.named or self.names.get(name, 0) > 1
 
     def speakers(self, cue: Cue) -> tuple[str, ...]:
         """Who speaks: none where the words are no names of this script; "" for the narrator."""
@@ -57,7 +65,8 @@ class Script(NamedTuple):
             return (cue.name,)
         if speaker_names.is_narrator(cue.name):
             return ("",)
-        found = joined(cue.name, self.names, together=cue.together)
+        found = glued_names.parted(cue.name, self.names) if cue.name not in self.names else ()
+        found = found or joined(cue.name, self.names, together=cue.together)
         return found if all(name in self.names for name in found) else ()
 
 
@@ -120,6 +129,8 @@ def _candidate(
     names = {name: count for name, count in counts.items() if name in listed or _is_name(layout, name, counts)}
     names |= {name: counts[name] for name in listed}
     names = {name: count for name, count in names.items() if name in named or len(joined(name, names)) == 1}
+    single = glued_names.atoms(names)
+    names = {name: count for name, count in names.items() if name in listed or name in single}
     known = [found for found in cues if names.get(found.cue.name) or speaker_names.is_narrator(found.cue.name)]
     names |= _joint(cues, names)
     return layout, names, known
@@ -160,6 +171,8 @@ def _is_name(layout: Layout, name: str, counts: Mapping[str, int]) -> bool:
     grade = speaker_names.grade(name)
     if grade is Grade.NONE or speaker_names.is_narrator(name) or speaker_names.saying(name) in counts:
         return False
+    if counts.get(speaker_names.owner(name), 0) > 1:
+        return True
     sure = grade is Grade.PLAIN and (layout is Layout.COLON or name.isupper())
     return sure or counts[name] >= (2 if len(name) <= 4 and not name.isascii() else RECURS)
 

@@ -44,6 +44,11 @@ _PERSON_ZH = re.compile(
     r"(?:声音?|[男女老少人客兵童孩]|儿子|女儿|母亲|父亲|妈妈?|爸爸?|[哥姐弟妹叔姨婶伯爷奶]|妻子?|丈夫|老板娘?|医生|护士|警察"
     r"|老师|同学|司机|店员|服务员|[甲乙丙丁A-Da-d\d])$"
 )
+_OWNED_ZH = re.compile(r"([\u3400-\u9fff·]{1,6})的([\u3400-\u9fff]{1,4})")
+_THING_ZH = re.compile(
+    r"[话信心脸手眼泪笔书字诗名事处画词梦命家]$|意思|想法|看法|办法|目光|表情|身影|眼神|回答|回复|答案|反应|计划|打算|日记|遗言|遗书|结局|秘密"
+    r"|动作|台词|经历|故事|任务|问题|要求|条件|心情|内心"
+)
 _TITLES = frozenset({"mr", "mrs", "ms", "dr"})
 _NO_NAMES_ZH = _listed(
     """注 注意 例如 比如 例 附 原文 译文 译者注 首先 其次 最后 总之 结果 问题 答案 原因 结论 重点 要点 目的 方法 步骤
@@ -98,6 +103,13 @@ def saying(name: str) -> str:
     """Who says something in words such as `宝玉笑道`; "" where there is no word of saying at the end."""
     found = _SAYING_ZH.search(name)
     return name[: found.start()] if found else ""
+
+
+def owner(name: str) -> str:
+    """Whose follower words such as `温实初的跟班` tell of; "" where they may tell of a thing, as `温实初的意思`."""
+    found = _OWNED_ZH.fullmatch(name)
+    follows = found and found[2] not in _NO_NAMES_ZH and not _FUNCTION_ZH.search(found[2])
+    return found[1] if found and follows and not _THING_ZH.search(found[2]) else ""
 
 
 def joined(written: str, known: Collection[str], *, together: bool = False) -> tuple[str, ...]:

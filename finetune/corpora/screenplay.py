@@ -33,6 +33,8 @@ _WORK = re.compile(r"《[^》]{1,60}》.{0,20}")
 
 _RESTS = "a line without a speaker was taken for the rest of the speech above it"
 _NARRATED = "a line without a speaker was taken for narration"
+_SLIP = "a semicolon after a name was taken for a colon"
+_GLUED = "several names are written as one word: each was given the words"
 _UNSURE = "what stands before its colon was not taken for a speaker; the line was taken for narration"
 
 
@@ -169,7 +171,11 @@ class _Reading:
     def _tell(self, place: str, cue: Cue, names: tuple[str, ...]) -> None:
         if cue.left_out:
             self._file.note(f'{place}: "{cue.aside[:40]}"', "what stands in brackets beside a name was left out")
-        if len(names) > 1:
+        if cue.slip:
+            self._file.note(_quoting(place, cue.name), _SLIP)
+        if len(names) > 1 and "".join(names) == cue.name:
+            self._file.note(_quoting(place, cue.name), _GLUED)
+        elif len(names) > 1:
             self._file.note(f'{place}: "{cue.name[:40]}"', "several speak at once: each was given the words")
         elif self._script.names.get(names[0]) == 1 and names[0] not in self._file.options.names:
             self._file.note(f'{place}: "{cue.name[:40]}"', "this name speaks only once")

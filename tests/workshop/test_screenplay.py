@@ -176,6 +176,7 @@ def texts(scene: Scene) -> list[str]:
             "第一幕（续）",
             "第一幕 续",
             "第一幕：风雪夜",
+            "第12,幕",
             "第２场·夜",
             "【第一场】",
             "场次3",
@@ -344,6 +345,72 @@ def test_a_cast_gives_personas_to_speakers(tmp_path: Path) -> None:
     assert ('line 4: "丙"', "somebody of the cast who never speaks") in skipped
 
 
+@pytest.mark.parametrize(
+    "slip", ["甘棠；走吧。", "甘棠;走吧。", "甘棠（回头）；走吧。", "　　甘棠 ； 走吧。", "- 甘棠；走吧。"]
+)
+def test_semicolons_after_known_names_are_colons(tmp_path: Path, slip: str) -> None:
+    scenes, _, noted = opened(tmp_path, f"甘棠：好。\n小满：好。\n{slip}\n甘棠：走。")
+    assert [(line.name, line.text) for line in scenes[0].lines][2] == ("甘棠", "走吧。")
+    assert ('line 3: "甘棠"', "a semicolon after a name was taken for a colon") in noted
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["雪停了；天亮了。", "更夫；三更了。", "甘棠走了；小满没走。", "甘棠，你走；我不走。", "甘棠；", "阿九？你来了。"],
+)
+def test_semicolons_after_other_words_are_none(tmp_path: Path, row: str) -> None:
+    assert ("", row) in said(tmp_path, f"甘棠：好。\n阿九：好。\n更夫：梆。\n甘棠：走。\n阿九：走。\n{row}\n甘棠：走。")
+
+
+def test_semicolons_before_a_later_colon_count(tmp_path: Path) -> None:
+    spoken = said(tmp_path, "甘棠：好。\n小满：好。\n甘棠；我只说一句：走。\n甘棠：走。")
+    assert spoken[2] == ("甘棠", "我只说一句：走。")
+
+
+@pytest.mark.parametrize(
+    ("cue", "names"),
+    [
+        ("甘棠小满", ["甘棠", "小满"]),
+        ("小满甘棠李尚书", ["小满", "甘棠", "李尚书"]),
+        ("甘棠李尚书（跪）", ["甘棠", "李尚书"]),
+    ],
+)
+def test_names_written_as_one_all_speak(tmp_path: Path, cue: str, names: list[str]) -> None:
+    scenes, _, noted = opened(tmp_path, f"甘棠：好。\n小满：好。\n李尚书：好。\n{cue}：遵命！\n甘棠：走。")
+    assert [(line.name, line.text) for line in scenes[0].lines[3:-1]] == [(name, "遵命！") for name in names]
+    assert any("written as one word" in what and place.startswith("line 4") for place, what in noted)
+
+
+@pytest.mark.parametrize("name", ["小满妈妈", "小满宫女", "小满甘", "甘棠小", "甲乙"])
+def test_other_names_are_not_taken_apart(tmp_path: Path, name: str) -> None:
+    others = "".join(f"{each}：好。\n" for each in ("甘棠", "小满", "妈妈", "宫女", "甲", "乙"))
+    assert (name, "走。") in said(tmp_path, f"{others}{name}：走。\n甘棠：走。")
+
+
+def test_a_name_above_its_parts_stays_whole(tmp_path: Path) -> None:
+    text = "欧阳：好。\n明月：好。\n" + "欧阳明月：走。\n" * 3
+    assert said(tmp_path, text)[2:] == [("欧阳明月", "走。")] * 3
+
+
+def test_names_of_the_user_stay_whole(tmp_path: Path) -> None:
+    text = "甘棠：好。\n小满：好。\n甘棠小满：走。"
+    assert said(tmp_path, text, ("甘棠小满",))[2:] == [("甘棠小满", "走。")]
+
+
+@pytest.mark.parametrize("name", ["甘棠的跟班", "甘棠的小厮", "小满的马夫"])
+def test_followers_of_speakers_are_speakers(tmp_path: Path, name: str) -> None:
+    assert said(tmp_path, f"甘棠：好。\n小满：好。\n甘棠：好。\n小满：好。\n{name}：走。")[4] == (name, "走。")
+
+
+@pytest.mark.parametrize("words", ["甘棠的意思", "甘棠的信", "甘棠的目光", "最后的跟班", "甘棠的心事"])
+def test_things_of_speakers_are_no_speakers(tmp_path: Path, words: str) -> None:
+    assert ("", f"{words}：走。") in said(tmp_path, f"甘棠：好。\n小满：好。\n甘棠：好。\n{words}：走。\n小满：好。")
+
+
+def test_a_comma_may_part_brackets_from_colons(tmp_path: Path) -> None:
+    assert said(tmp_path, "甘棠：好。\n小满：好。\n甘棠（低头，又抬头），：走。")[2] == ("甘棠", "走。")
+
+
 def test_film_scripts_have_names_above(tmp_path: Path) -> None:
     text = """FADE IN:
 
@@ -463,9 +530,11 @@ def test_a_place_says_where_scenes_begin(tmp_path: Path) -> None:
             "- " * 60_000,
             "1-" * 60_000,
             "甲(" + " " * 99_999,
+            "甲；" * 70_000,
+            "甲乙" * 9 + "：" + "（" * 90_000 + "；",
         ),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_hostile_lines_are_read_to_the_end(tmp_path: Path, row: str) -> None:
     spoken = said(tmp_path, f"甲：好。\n乙：好。\n{row}\n{row}\n甲：走。\n")
