@@ -4,12 +4,11 @@ Shared by `corpus read` and `role make`. Knows no role folder and no model.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from finetune.speakers.aliases import Alias, merged, read_aliases, write_aliases
-from finetune.speakers.proposals import propose
 
 from commands.base import say, show, show_table
 from finetune.corpora.base import Options
@@ -19,9 +18,12 @@ from finetune.places import Workbench
 from finetune.reading import FileReport, Report, Tally, language_of, read_corpus, write_scenes
 from finetune.scrub.report import Report as Removals
 from finetune.scrub.scrub import Scrubber
+from finetune.speakers.aliases import Alias, merged, read_aliases, write_aliases
+from finetune.speakers.proposals import propose
 
 MOST_SPEAKERS = 20
 HOLDS = ("speaker", "text", "scene", "audience")
+_NARROW = str.maketrans("，＝", ",=")
 
 
 class Material(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +74,7 @@ def show_material(material: Material) -> None:
     show_table(rows)
     for each in report.files:
         _show_told(each)
-    _show_speakers(report)
+    _show_speakers(material.scenes)
     for alias in material.merged:
         show(f"one speaker: {alias.name} = {', '.join(alias.also)}")
     if material.removed is not None:
@@ -87,8 +89,10 @@ def _show_told(file: FileReport) -> None:
             show(f"{word}: {file.file}: {tally.count:,} x {tally.reason} ({'; '.join(tally.places)})")
 
 
-def _show_speakers(report: Report) -> None:
-    ranked = sorted(report.speakers.items(), key=lambda pair: (-pair[1], pair[0]))
+def _show_speakers(scenes: Sequence[Scene]) -> None:
+    """Prints who says most, under the names that the scenes have now."""
+    counts = Counter(line.name for scene in scenes for line in scene.lines)
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     if ranked:
         show("")
         show_table([("SPEAKER", "LINES"), *((name or "(narration)", f"{n:,}") for name, n in ranked[:MOST_SPEAKERS])])
@@ -120,14 +124,19 @@ def _merging(aliases: Sequence[Alias]) -> tuple[Alias, ...]:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    columns = {}
-    for pair in filter(None, args.columns.split(",")):
-        holds, _, name = pair.partition("=")
-        if holds not in HOLDS or not name:
-            raise WorkshopError("--columns", f"{pair!r} can't be used", f"write {'=…,'.join(HOLDS)}=…")
-        columns[holds] = name
     names = (args.role_name,) if getattr(args, "role_name", "") else ()
-    return Options(columns=columns, me=args.me, pause=args.pause, media=args.media, names=names)
+    return Options(columns=_columns(args.columns), me=args.me, pause=args.pause, media=args.media, names=names)
+
+
+def _columns(told: str) -> dict[str, str]:
+    """Columns as `speaker=NAME,text=NAME` names them; commas and equals signs may be full-width ones."""
+    columns: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in told.translate(_NARROW).split(","))):
+        holds, _, name = (part.strip() for part in pair.partition("="))
+        if holds.lower() not in HOLDS or not name:
+            raise WorkshopError("--columns", f"{pair!r} can't be used", f"write {'=…,'.join(HOLDS)}=…")
+        columns[holds.lower()] = name
+    return columns
 
 
 def _total(tallies: Sequence[Tally]) -> int:

@@ -5,122 +5,140 @@ it has changed. Knows no format and no training.
 """
 
 import argparse
+import os
+import shlex
+import shutil
+from collections import Counter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
-from chatroom.errors import FolderError
-from chatroom.names import name_fault, name_key
-from chatroom.roles import ROLE_ID
-from chatroom.settings import Settings, load_settings
-from chatroom.toml_table import nearest
-from commands._corpus import keep, read_material, show_material
+from chatroom.names import name_key
+from chatroom.settings import load_settings
+from commands._corpus import Material, keep, read_material, show_material
 from commands._new_role import role_toml, write_files
-from commands.base import follow, say, show
-from finetune.dialogue import Scene
+from commands._role_order import Order, order_of
+from commands.base import follow, parser, say, show
 from finetune.errors import WorkshopError
 from finetune.model_card import languages_of, speaks
-from finetune.places import Workbench
 from finetune.reading import language_of
 
 FEW = 30
 """Turns below which a voice can hardly be learnt."""
+MOST_NAMES = 2000
+"""Speakers among whom the nearest name is looked for."""
+LONGEST_TITLE = 200
 PERSONA = {"en": "{name}, as in {title}.", "zh": "{name}，出自《{title}》。"}
 ABOUT = {"en": "From {title}.", "zh": "出自《{title}》。"}
 
 
 def make(args: argparse.Namespace) -> int:
     """Reads the material, makes the role folder, trains, makes what it knows searchable, checks and seats it."""
-    settings = load_settings()
-    name, bench = args.role_name, Workbench.of(settings.home, args.id)
-    _check(settings, args, bench)
+    order = order_of(load_settings(), args)
+    for stage in _stages(args, order, order.name):
+        parser().parse_args(stage)  # what a later stage can't use ends it now, as any wrong command line does
     show("reading the material")
-    scenes = _scenes(args, bench)
-    language = args.language or language_of(scenes) or "en"
+    material, called = _read(args, order)
+    language = args.language or language_of(material.scenes) or "en"
     if not args.anyway:
-        _check_language(settings, args.base, language)
-    if not (settings.roles / args.id).exists():
-        write_files(settings.roles / args.id, _files(args, name, language))
-        show(f"made: roles/{args.id}")
-    for stage in _stages(args):
-        show(f"\n$ python launch.py {' '.join(stage)}")
+        _check_language(order, language)
+    if not order.folder.exists():
+        _write_folder(order.folder, _files(args, order, language))
+        show(f"made: roles/{order.id}")
+    for stage in _stages(args, order, called):
+        show(f"\n$ python launch.py {shlex.join(stage)}")
         if status := follow(stage):
-            say(f"stopped there; when that is mended, give the same command: role make {args.id} ...")
+            say(f"stopped there; when that is mended, give the same command: role make {order.id} ...")
             return status
     _say_what_next(args)
     return 0
 
 
-def _check(settings: Settings, args: argparse.Namespace, bench: Workbench) -> None:
-    """Refuses what can't become a role before anything is read."""
-    label = f"roles/{args.id}"
-    if not ROLE_ID.fullmatch(args.id):
-        raise FolderError(label, "this can't be the id of a role", "use a-z, 0-9, - and _")
-    if problem := name_fault(args.role_name):
-        raise WorkshopError("--as", f"the name {problem}", "give the name as it can stand at the table")
-    if (settings.roles / args.id).exists() and not bench.scenes.is_file():
-        raise FolderError(label, "there is such a role already", "choose another id")
-
-
-def _scenes(args: argparse.Namespace, bench: Workbench) -> Sequence[Scene]:
-    """Reads the material onto the workbench.
+def _read(args: argparse.Namespace, order: Order) -> tuple[Material, str]:
+    """Reads the material onto the workbench; gives it, and what the role is called there.
 
     Raises:
-        WorkshopError: Nobody of that name speaks there.
+        WorkshopError: Nothing can be read, or nobody of that name speaks there.
     """
-    material = read_material(args, args.files, bench)
+    material = read_material(args, args.files, order.bench)
     show_material(material)
     turns = [line.name for scene in material.scenes for line in scene.lines if line.name]
-    own = sum(name_key(name) == name_key(args.role_name) for name in turns)
+    if not turns:
+        raise WorkshopError("--from", "nobody speaks in the material", "`corpus formats` lists what can be read")
+    called = _called(order.name, material)
+    own = sum(name_key(name) == name_key(called) for name in turns)
     if not own:
-        remedy = nearest(args.role_name, sorted(set(turns)))
-        raise WorkshopError("--as", f"nobody called {args.role_name!r} speaks in the material", remedy)
+        problem = f"nobody called {order.name!r} speaks in the material"
+        raise WorkshopError("--as", problem, _who_else(order.name, turns))
     if own < FEW:
-        say(f"{args.role_name} has only {own} lines: a voice is hardly learnt from fewer than {FEW}")
-    keep(material, bench.scenes)
-    return material.scenes
+        say(f"{order.name} has only {own} lines: a voice is hardly learnt from fewer than {FEW}")
+    keep(material, order.bench.scenes)
+    return material, called
 
 
-def _check_language(settings: Settings, base: str, language: str) -> None:
+def _who_else(name: str, turns: Sequence[str]) -> str:
+    """A remedy for a name that nobody has: the nearest one, whatever its case and width, or who says most."""
+    most = [each for each, _ in Counter(turns).most_common(MOST_NAMES)]
+    known = {name_key(each): each for each in most}
+    close = get_close_matches(name_key(name), known, n=1)
+    return f"did you mean {known[close[0]]!r}?" if close else f"who says most there: {', '.join(most[:20])}"
+
+
+def _called(name: str, material: Material) -> str:
+    """What somebody is called in the scenes: as asked, or what that name became there."""
+    for alias in material.merged:
+        if name_key(name) in map(name_key, alias.also):
+            return alias.name
+    return name
+
+
+def _check_language(order: Order, language: str) -> None:
     """Refuses a base that was not trained on the material's language, as its card says."""
-    known = languages_of(settings.models / base.removeprefix("models/"))
+    known = languages_of(order.base_folder)
     if not speaks(known, language):
         problem = f"it knows {', '.join(known)}, and the material is in {language!r}"
         remedy = "name a base that knows it, as --base models/NAME with its files there, or insist with --anyway"
-        raise WorkshopError(base, problem, remedy)
+        raise WorkshopError(order.base, problem, remedy)
 
 
-def _files(args: argparse.Namespace, name: str, language: str) -> dict[str, str]:
+def _write_folder(folder: Path, files: dict[str, str]) -> None:
+    """Writes a role folder that is there as a whole or not at all."""
+    draft = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)  # of a run that was stopped in here
+    write_files(draft, files)
+    os.replace(draft, folder)
+
+
+def _files(args: argparse.Namespace, order: Order, language: str) -> dict[str, str]:
     """The files of the role folder, as far as they are known before training."""
-    words = language if language in PERSONA else "en"
-    title = args.title or args.files[0].stem
-    persona = (
-        args.persona.read_text(encoding="utf-8") if args.persona else PERSONA[words].format(name=name, title=title)
-    )
+    words = language[:2].lower() if language[:2].lower() in PERSONA else "en"
+    title = (" ".join(args.title.split()) or args.files[0].resolve().stem)[:LONGEST_TITLE]
+    persona = order.persona or PERSONA[words].format(name=order.name, title=title)
     about = ABOUT[words].format(title=title)
     return {
-        "role.toml": role_toml(args.id, name, language, about=about, base=args.base),
-        "persona.md": persona.strip() + "\n",
+        "role.toml": role_toml(order.id, order.name, language, about=about, base=order.base),
+        "persona.md": persona + "\n",
     }
 
 
-def _stages(args: argparse.Namespace) -> list[list[str]]:
+def _stages(args: argparse.Namespace, order: Order, called: str) -> list[list[str]]:
     """The commands that follow, as one could give them."""
-    anyway = ["--anyway"] if args.anyway else []
+    named = [] if name_key(called) == name_key(order.name) else [f"--as={called}"]
     train = [word for key in ("kind", "epochs", "minutes", "seeds") for word in _flag(key, getattr(args, key))]
-    stages = [["dataset", "build", args.id, "--recall", "0"]]
+    stages = [["dataset", "build", order.id, *named, "--recall", "0"]]
     if args.wiki:
-        stages.append(["knowledge", "import", args.id, *map(str, args.wiki)])
+        stages.append(["knowledge", "import", order.id, *(str(path.resolve()) for path in args.wiki)])
     stages += [
-        ["knowledge", "build", args.id],
-        ["dataset", "build", args.id],
-        ["finetune", args.id, *train, *anyway],
-        ["role", "check", args.id],
+        ["knowledge", "build", order.id],
+        ["dataset", "build", order.id, *named],
+        ["finetune", order.id, "--base", order.base, *train, *(["--anyway"] if args.anyway else [])],
+        ["role", "check", order.id],
     ]
-    return [*stages, ["rooms", "seat", args.room, args.id]] if args.room else stages
+    return [*stages, ["rooms", "seat", args.room, order.id]] if args.room else stages
 
 
 def _flag(key: str, value: object) -> list[str]:
-    return [] if value is None else [f"--{key}", str(value)]
+    return [] if value is None else [f"--{key}={value}"]
 
 
 def _say_what_next(args: argparse.Namespace) -> None:

@@ -51,8 +51,7 @@ def _read(args: argparse.Namespace) -> int:
     from commands._corpus import keep, read_material, show_material
     from finetune.places import Workbench
 
-    settings = load_settings()
-    bench = Workbench.of(settings.home, args.role) if args.role else None
+    bench = Workbench.of(load_settings().home, _role_id(args.role)) if args.role else None
     material = read_material(args, args.files, bench)
     show_material(material)
     if bench is not None:
@@ -60,6 +59,20 @@ def _read(args: argparse.Namespace) -> int:
     if args.out is not None:
         show(f"scenes: {keep(material, args.out)}")
     return 0 if material.scenes else 1
+
+
+def _role_id(text: str) -> str:
+    """An id that can be a folder's name, of a role that need not exist yet.
+
+    Raises:
+        FolderError: It can't be one.
+    """
+    from chatroom.errors import FolderError
+    from chatroom.roles import ROLE_ID
+
+    if not ROLE_ID.fullmatch(text):
+        raise FolderError(f"roles/{text}", "this can't be the id of a role", "use a-z, 0-9, - and _")
+    return text
 
 
 def _formats(args: argparse.Namespace) -> int:
@@ -78,10 +91,9 @@ def _formats(args: argparse.Namespace) -> int:
 def _speakers(args: argparse.Namespace) -> int:
     """Writes down which names may be one speaker, and why. Nothing is merged: set merge = true where it is so, and pass
     the file as --speakers."""
+    from commands._corpus import read_material
     from finetune.speakers.aliases import write_aliases
     from finetune.speakers.proposals import propose
-
-    from commands._corpus import read_material
 
     material = read_material(args, args.files, None)
     proposals = propose(material.report.speakers, material.scenes)
