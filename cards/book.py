@@ -82,6 +82,8 @@ def _entry(document: Document, number: int) -> Table:
         "insertion_order": 100 + number,
         "use_regex": False,
         "constant": bool(rule and rule.constant),
+        "secondary_keys": [*rule.secondary] if rule else [],
+        "selective": bool(rule and rule.secondary),
         "name": document.title,
         "comment": document.title,
     }

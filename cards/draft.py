@@ -22,7 +22,8 @@ OWN_FIELDS = ("about", "aliases", "language")
 """What a card has no field for: an export notes it among the extensions."""
 _MOST_ALIASES, _LONGEST_ABOUT_KEPT = 32, 300
 _END = re.compile(r"(?<=[.!?])\s|(?<=[。！？])|\n")
-_LIST = re.compile(r"[\[<{(]|[\w ]{1,30}(?:[:=：]|\([\"“'])")
+_HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]")
+_LIST = re.compile(r"[\[<{(【〔（]|[\w ]{1,30}(?:[:=：]|\([\"“'])")
 """How a description begins that is a list of properties and no prose: `[Name: Mara; Age: 30]`, `Name("Mara")`."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,5}")
 _OLD_CHAR = re.compile(r"\{\{\s{0,9}(?:char|bot)\s{0,9}\}\}|<(?:char|bot)>", re.IGNORECASE)
@@ -73,8 +74,9 @@ def draft_of(card: Card, fallback: str = "") -> Draft:
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of a description, in one line; "" for a list of properties."""
-    start = text[:2_000].strip().lstrip("#*_- ").strip()
+    """The first sentence of a description, in one line and below its headings; "" for a list of properties."""
+    lines = [line for line in text[:2_000].split("\n") if not _HEADING.match(line)]
+    start = "\n".join(lines).strip().lstrip("#*_- ").strip()
     if _LIST.match(start):
         return ""
     sentence = " ".join(_END.split(start, maxsplit=1)[0].split()).strip("*_ ")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cards.macros import is_han, plain
+from cards.macros import is_chinese, plain
 from chatroom.names import name_key
 
 __all__ = ["MOST", "examples_of", "lines_of"]
@@ -53,9 +53,9 @@ def lines_of(examples: str, names: Collection[str], char: str) -> str:
         char: Who `{{char}}` is.
     """
     rows: list[str] = []
-    han = is_han(examples)
+    chinese = is_chinese(examples)
     for block in _START.split(examples):
-        for record in _records(_turns(block, names, char), char, han):
+        for record in _records(_turns(block, names, char), char, chinese):
             if len(rows) == MOST:
                 break
             rows.append(json.dumps(msgspec.to_builtins(record), ensure_ascii=False))
@@ -83,8 +83,8 @@ def _labelled(line: str) -> tuple[str, str]:
     return line[:end].strip().casefold(), line[end + 1 :] if end else line
 
 
-def _records(turns: Iterator[_Turn], char: str, han: bool) -> Iterator[Record]:
-    names = {"char": char, "user": "用户" if han else "User", "": "旁白" if han else "Narrator"}
+def _records(turns: Iterator[_Turn], char: str, chinese: bool) -> Iterator[Record]:
+    names = {"char": char, "user": "用户" if chinese else "User", "": "旁白" if chinese else "Narrator"}
     before: deque[Said] = deque(maxlen=_CONTEXT)
     for turn in turns:
         text = plain(turn.text, char, "said").strip()

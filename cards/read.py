@@ -24,6 +24,7 @@ __all__ = ["Found", "parsed", "read_card"]
 LARGEST_PICTURE = 256_000_000
 _DEEPEST = 60
 _ZIP = b"PK"
+_OTHER_PICTURES = (b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM", b"\0\0\0 ftyp", b"\0\0\0\x1cftyp")
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +60,22 @@ def read_card(path: Path) -> Found:
         return _charx(path)
     if len(data) > limit:
         raise UnreadableError(path.name, f"it is larger than {limit // 1_000_000:,} MB")
+    if problem := _no_card(data):
+        raise UnreadableError(path.name, problem)
     try:
         card, notes = _card(card_bytes(data) if is_picture else data)
     except ValueError as error:
         raise UnreadableError(path.name, str(error)) from None
     return Found(card=card, picture=data if is_picture else b"", notes=notes)
+
+
+def _no_card(data: bytes) -> str:
+    """What is wrong with a file that can hold no card, as people would say it."""
+    if not data.strip():
+        return "it is empty: save the card anew"
+    if data.startswith(_OTHER_PICTURES):
+        return "it is a picture, but no PNG, and only a PNG carries a card: get the original, or the card as JSON"
+    return ""
 
 
 def parsed(data: bytes) -> tuple[Json, int]:

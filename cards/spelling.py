@@ -6,7 +6,6 @@ A name is one short visible line without a colon; an id is a folder's name. Know
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
 
 from cards.macros import is_han
 from chatroom.names import LONGEST, name_fault, name_key
@@ -62,8 +61,3 @@ def _cleaned(name: str) -> str:
 
 def _is_visible(char: str) -> bool:
     return char.isspace() or not unicodedata.category(char).startswith("C")
-
-
-def joined_once(names: Iterable[str]) -> tuple[str, ...]:
-    """Names, each once, as a reader tells them apart."""
-    return tuple({name_key(name): name for name in reversed([*names])}.values())[::-1]

@@ -43,11 +43,17 @@ def run_export(args: argparse.Namespace) -> int:
     if args.role not in existing:
         raise FolderError(f"roles/{args.role}", "there is no such role", nearest(args.role, existing))
     role = read_role(settings.roles / args.role, settings.models)
+    _check_picture(args.picture, args.kind)
     out = args.out or Path(f"{role.id}{SUFFIXES[args.kind]}")
     for note in _written(out, lambda stream: _export(role, args.kind, args.picture, stream)):
         show(f"note: {note}")
     show(f"{role.name} is in {out}")
     return 0
+
+
+def _check_picture(picture: Path | None, kind: str) -> None:
+    if picture and kind not in ("png", "charx"):
+        raise FolderError(str(picture), f"a {kind} shows no picture of its own", "leave --picture out, or use --as png")
 
 
 def _export(role: "Role", kind: str, picture: Path | None, stream: IO[bytes]) -> list[str]:

@@ -141,6 +141,24 @@ def test_a_file_is_never_overwritten(world: Path, launch: Launch) -> None:
     assert (done.status, "already" in done.err, (world / "kept.json").read_text()) == (1, True, "mine")
 
 
+@pytest.mark.parametrize("kind", ["json", "package"])
+def test_a_picture_without_use_is_refused(world: Path, launch: Launch, kind: str) -> None:
+    imported(world, launch)
+    (world / "other.png").write_bytes(picture())
+    done = launch("role", "export", "mara", "--as", kind, "--picture", "other.png", "--out", "x")
+    assert (done.status, "leave --picture out" in done.err, (world / "x").exists()) == (1, True, False)
+
+
+def test_a_pages_second_keys_travel(world: Path, launch: Launch) -> None:
+    folder = imported(world, launch, CHINESE)
+    entry = {"keys": ["lamp"], "secondary_keys": ["oil"], "selective": True, "content": "It burns.", "enabled": True}
+    (folder / "wiki").mkdir()
+    json_file(folder / "wiki/other.json", {"spec": "lorebook_v3", "data": {"extensions": {}, "entries": [entry]}})
+    edit(folder / "role.toml", "sources = []", 'sources = ["wiki"]')
+    (out,) = exported(world, launch)["data"]["character_book"]["entries"]
+    assert (out["keys"], out["secondary_keys"], out["selective"]) == (["lamp"], ["oil"], True)
+
+
 def test_what_is_no_picture_is_told(world: Path, launch: Launch) -> None:
     imported(world, launch)
     (world / "bad.png").write_bytes(b"GIF89a")

@@ -141,7 +141,7 @@ def test_a_name_is_cleaned_and_told(world: Path, launch: Launch, name: str, show
         ("{}", "neither a name nor a description"),
         ("[1]", "an object is missing"),
         ("{", "no JSON"),
-        ("", "no JSON"),
+        (" \n", "it is empty"),
         ('{"spec": "lorebook_v3", "data": {"entries": []}}', "a lorebook and no character card"),
         ('{"name": "A", "x": ' + "[" * 5_000 + "]" * 5_000 + "}", "nested too deeply"),
         ('{"name": "A", "x": ' + "[" * 100_000, "nested too deeply"),
@@ -155,6 +155,27 @@ def test_what_is_no_card_is_told(world: Path, launch: Launch, text: str, told: s
     assert "bad.json" in done.err
     assert told in done.err
     assert [*(world / "roles").iterdir()] == []
+
+
+@pytest.mark.parametrize("head", [b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"RIFF\x24\0\0\0WEBPVP8 "], ids=("jpeg", "webp"))
+def test_other_pictures_are_named(world: Path, launch: Launch, head: bytes) -> None:
+    (world / "mara.png").write_bytes(head + b"\1" * 40)
+    done = launch("role", "import", world / "mara.png")
+    assert (done.status, "only a PNG carries a card" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("description", "about"),
+    [
+        ("【基本信息】\n姓名：柳", ""),
+        ("# Mara\n\n## Looks\nShe is tall. She is old.", "She is tall."),
+        ("#1 in her class. Never late.", "1 in her class."),
+    ],
+    ids=("list", "headings", "number"),
+)
+def test_about_is_the_first_sentence(world: Path, launch: Launch, description: str, about: str) -> None:
+    launch("role", "import", json_file(world / "card.json", {**CHINESE, "description": description}), "--id", "who")
+    assert read(world, "who").about == about
 
 
 def test_absurd_numbers_become_null(world: Path, launch: Launch) -> None:

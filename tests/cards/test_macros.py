@@ -26,6 +26,7 @@ TOLD = {
     "{{reverse:{{char}}}}": "araM",
     "{{original}}Be kind": "Be kind",
     "{{unknown}} {{": "unknown {{",
+    "{{random:{{char}},b}}": "Mara",
 }
 
 
@@ -35,6 +36,26 @@ TOLD = {
 )
 def test_a_macro_becomes_plain_text(voice: Voice, text: str, meant: str) -> None:
     assert plain(text, "Mara", voice) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "char", "meant"),
+    [
+        ("{{char}} owes {{user}} money.", "老贝", "老贝 owes the player money."),
+        ("{{user}} went to the tower to meet 安吉拉.", "老贝", "the player went to the tower to meet 安吉拉."),
+        ("{{char}}认识{{user}}。", "Bess", "Bess认识玩家。"),
+    ],
+)
+def test_the_text_decides_the_language(text: str, char: str, meant: str) -> None:
+    assert plain(text, char) == meant
+
+
+def test_full_width_marks_are_chinese() -> None:
+    assert plain("{{user}}？", "柳", "said") == "你？"
+
+
+def test_a_name_of_macros_stays() -> None:
+    assert plain("I am {{char}}, <bot>.", "{{char}}{{user}}") == "I am {{char}}{{user}}, {{char}}{{user}}."
 
 
 @pytest.mark.parametrize(
