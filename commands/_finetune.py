@@ -138,7 +138,7 @@ def prepared(order: Order) -> list[Path]:
     plans = [(_folder(order, kind, seed), _plan(order, kind, seed)) for kind in order.kinds for seed in order.seeds]
     if order.resume and not any((run / FILE).is_file() for run, _ in plans):
         raise WorkshopError("--resume", f"no training of {order.role} was begun", "leave --resume out")
-    anew = order.restart or all(_finished(run) for run, _ in plans)
+    anew = order.restart or (not order.resume and all(_finished(run) for run, _ in plans))
     for run, plan in plans:
         if anew or (_finished(run) and read_result(run).plan != plan):
             _put_away(run)

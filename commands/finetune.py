@@ -41,7 +41,11 @@ def run(args: argparse.Namespace) -> int:
         for each in runs:
             show(f"ready: accelerate launch -m finetune.train {each}")
         return 0
-    results = train_all(runs, tell=say)
+    try:
+        results = train_all(runs, tell=say)
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from the last checkpoint, if one was written")
+        raise
     for folder in install_best(results, tell=show):
         show(f"written: {folder}")
     show(f"next: python launch.py role check {args.role}")

@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 import msgspec
 import torch
 from peft import PeftConfig
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
@@ -99,8 +100,9 @@ def _write(model: PreTrainedModel, base: Path, adapter: Path, out: Path) -> None
             _write_stamp(folder, base, adapter)
             shutil.rmtree(out, ignore_errors=True)
             folder.rename(out)
-    except OSError as error:
-        raise WorkshopError(str(out), f"it can't be written: {error.strerror or error}", "check the disk") from None
+    except (OSError, SafetensorError) as error:
+        problem = f"it can't be written: {getattr(error, 'strerror', None) or error}"
+        raise WorkshopError(str(out), problem, "check the disk") from None
 
 
 def _write_stamp(folder: Path, base: Path, adapter: Path) -> None:

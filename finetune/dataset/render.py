@@ -15,10 +15,11 @@ from chatroom import context
 from chatroom.chat_template import ChatTemplate
 from chatroom.engines.base import Facts
 from chatroom.messages import Message, Prompt, Speaker
-from chatroom.weights import Provenance
+from chatroom.weights import TOKENIZERS, Provenance
 from chatroom.words import words
 from finetune.dataset.moment import Moment
 from finetune.dialogue import Line, Scene
+from finetune.errors import WorkshopError
 
 CONTEXT = 2048
 NARRATOR = {"en": "Narrator", "zh": "旁白"}
@@ -30,11 +31,13 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         shared: How many of the first ids are the shared part; the tail, which switches an aLoRA on, begins there.
+        cut: Whether the reply is longer than the context, so that its end is missing.
     """
 
     ids: list[int]
     learn: list[bool]
     shared: int
+    cut: bool = False
 
 
 class Renderer:
@@ -51,9 +54,19 @@ class Renderer:
 
     @classmethod
     def of(cls, base: Path, *, context: int = CONTEXT, invocation: tuple[int, ...] = ()) -> "Renderer":
-        """For the base in a folder."""
-        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-        config = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+        """For the base in a folder.
+
+        Raises:
+            WorkshopError: Its tokenizer or its config can't be read.
+        """
+        try:
+            if not any((base / name).is_file() for name in TOKENIZERS):
+                raise OSError("there is no tokenizer")  # transformers would make up one without words
+            tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+            config = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            problem = f"its tokenizer or config can't be read: {error}"
+            raise WorkshopError(str(base), problem, "copy all files of the base into this folder") from None
         longest = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None) or context
         template = ChatTemplate(tokenizer, ours=is_ours(base))
         return cls(template, context=min(context, longest), invocation=invocation)
@@ -92,10 +105,12 @@ class Renderer:
         """Renders the prompt as it is served, and the reply after it; `learn_lines` puts loss on the transcript too."""
         prompt = self.prompt(moment)
         rendered = self.template.render(prompt, self.invocation)
-        said = self.template.reply_ids(moment.reply, start=prompt.start)
+        whole = self.template.reply_ids(moment.reply, start=prompt.start)
+        said = whole[: max(0, self.context - len(rendered.ids))]
         tail = len(rendered.ids) - rendered.shared
         learn = [learn_lines] * rendered.shared + [False] * tail + [True] * len(said)
-        return Example(ids=[*rendered.ids, *said], learn=learn, shared=rendered.shared)
+        ids = [*rendered.ids, *said]
+        return Example(ids=ids, learn=learn, shared=rendered.shared, cut=len(said) < len(whole))
 
     def transcript(self, scene: Scene) -> Example:
         """Renders a scene as a room's shared part, all of it learnt."""
@@ -108,7 +123,12 @@ class Renderer:
 def is_ours(base: Path) -> bool:
     """Whether a base was made with our layout: its provenance.json says so."""
     stamp = base / "provenance.json"
-    return stamp.is_file() and msgspec.json.decode(stamp.read_bytes(), type=Provenance).ours
+    try:
+        return stamp.is_file() and msgspec.json.decode(stamp.read_bytes(), type=Provenance).ours
+    except (OSError, msgspec.DecodeError) as error:
+        raise WorkshopError(
+            str(stamp), f"it can't be read: {error}", "copy it anew from where the base is from"
+        ) from None
 
 
 def _message(seq: int, line: Line, moment: Moment) -> Message:

@@ -41,15 +41,16 @@ def points(history: list[dict[str, float]], key: str) -> list[Point]:
     return [(int(row["step"]), float(row[key])) for row in history if key in row]
 
 
-def draw(path: Path, history: list[dict[str, float]], base: float, title: str) -> None:
-    """Draws training and held-out loss, and the base's held-out loss as a line."""
+def draw(path: Path, history: list[dict[str, float]], base: float | None, title: str) -> None:
+    """Draws training and held-out loss, and the base's held-out loss as a line where it was measured."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for key, label in (("loss", "training"), ("eval_loss", "held out")):
         found = points(history, key)
         axes.plot([step for step, _ in found], [loss for _, loss in found], marker=".", label=label)
-    axes.axhline(base, linestyle="--", color="grey", label="held out, bare base")
+    if base is not None:
+        axes.axhline(base, linestyle="--", color="grey", label="held out, bare base")
     axes.set(xlabel="steps", ylabel="loss per token", title=title)
     axes.legend()
     figure.savefig(path, dpi=110)

@@ -51,7 +51,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came out of a run: result.json, written last."""
+    """What came out of a run: result.json, written last.
+
+    Args:
+        measured: Whether anything was held out; without that, both losses are 0.
+    """
 
     plan: Plan
     base_loss: float
@@ -60,6 +64,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     steps: int = 0
     stopped: str = ""
+    measured: bool = True
 
 
 def base_digest(base: Path) -> str:
@@ -73,9 +78,23 @@ def base_digest(base: Path) -> str:
 
 
 def write_plan(run: Path, plan: Plan) -> None:
-    """Writes run.json."""
-    run.mkdir(parents=True, exist_ok=True)
-    (run / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+    """Writes run.json.
+
+    Raises:
+        WorkshopError: It can't be written.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        write_whole(run / FILE, msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+    except OSError as error:
+        raise WorkshopError(str(run), f"it can't be written: {error.strerror or error}", "check the disk") from None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes beside and renames, so that a kill or a full disk never leaves half a file."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(data)
+    beside.replace(path)
 
 
 def read_plan(run: Path) -> Plan:
@@ -94,8 +113,17 @@ def read_plan(run: Path) -> Plan:
 def checkpoints(run: Path) -> list[Path]:
     """The whole checkpoints of a run, oldest first; one that a kill cut off is none."""
     found = [path for path in run.glob(f"{CHECKPOINT}*") if path.name.removeprefix(CHECKPOINT).isdecimal()]
-    whole = [path for path in found if (path / "trainer_state.json").is_file()]
+    whole = [path for path in found if _is_whole(path)]
     return sorted(whole, key=lambda path: int(path.name.removeprefix(CHECKPOINT)))
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether its last file is there to the end."""
+    try:
+        msgspec.json.decode((checkpoint / "trainer_state.json").read_bytes(), type=dict[str, msgspec.Raw])
+    except (OSError, msgspec.DecodeError):
+        return False
+    return True
 
 
 def changes(before: Plan, now: Plan) -> list[str]:

@@ -18,7 +18,7 @@ def report(result: Result, history: list[dict[str, float]]) -> str:
         f"{result.epochs:g} epochs, {result.steps:,} steps, {result.seconds / 60:.1f} minutes.",
         *([f"It stopped early: {result.stopped}.\n"] if result.stopped else [""]),
         "| epoch | held-out loss | perplexity |\n|---:|---:|---:|",
-        f"| 0 | {result.base_loss:.3f} | {perplexity(result.base_loss):.1f} |",
+        *([f"| 0 | {result.base_loss:.3f} | {perplexity(result.base_loss):.1f} |"] if result.measured else []),
         *(_row(row) for row in history if "eval_loss" in row),
         "\n`curves.png` shows the same, `samples.md` what it says, `tensorboard --logdir events` everything.\n",
     ]
@@ -27,6 +27,8 @@ def report(result: Result, history: list[dict[str, float]]) -> str:
 
 def gained(result: Result) -> str:
     """How much better the held-out replies are predicted than by the bare base."""
+    if not result.measured:
+        return "Nothing was held out, so how well it learnt is not measured."
     before, after = perplexity(result.base_loss), perplexity(result.loss)
     share = (1 - after / before) * 100
     said = f"{share:.1f} % lower" if share >= 0 else f"{-share:.1f} % higher"

@@ -7,11 +7,13 @@ role folder is not touched here. It knows no command line.
 import contextlib
 import math
 import os
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import msgspec
+from safetensors import SafetensorError
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 from transformers.utils.logging import disable_progress_bar
 
@@ -23,7 +25,7 @@ from finetune.training.batches import Collator
 from finetune.training.curves import Events, draw
 from finetune.training.kinds import invocation_for, load_tokenizer, ready
 from finetune.training.pace import epochs_that_fit, pace
-from finetune.training.plan import Plan, Result, checkpoints, read_plan
+from finetune.training.plan import Plan, Result, checkpoints, read_plan, write_whole
 from finetune.training.progress import Deadline, Patience, shown
 from finetune.training.recipe import epochs_for
 from finetune.training.report import report
@@ -58,7 +60,15 @@ def train(run: Path) -> Result:
     Raises:
         WorkshopError: Data or base can't be used, or the data is no longer what run.json says.
     """
-    began, plan = time.monotonic(), read_plan(run)
+    try:
+        return _train(run, read_plan(run))
+    except (OSError, SafetensorError) as error:
+        problem = f"it can't be read or written: {error}"
+        raise WorkshopError(str(run), problem, "check the disk; the same command goes on where it stopped") from None
+
+
+def _train(run: Path, plan: Plan) -> Result:
+    began = time.monotonic()
     disable_progress_bar()
     if plan.stamped() != plan:
         raise WorkshopError(str(run), "data or base have changed since run.json was written", "start anew: --restart")
@@ -70,7 +80,11 @@ def train(run: Path) -> Result:
     start = _started(lesson, model)
     trainer, stops = _trainer(lesson, model, start)
     last = checkpoints(run)
-    trainer.train(resume_from_checkpoint=str(last[-1]) if last else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(last[-1]) if last else None)
+    except BaseException:  # Ctrl-C too: a bar that is not stopped leaves a terminal without its cursor
+        trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
+        raise
     return _finished(lesson, trainer, start, stops, began)
 
 
@@ -84,9 +98,10 @@ def _lesson(run: Path, plan: Plan) -> _Lesson:
     activated, base = plan.kind == "alora", Path(plan.base)
     renderer = Renderer.of(base, context=plan.recipe.context, invocation=invocation_for(base, plan.kind))
     train, held_out = _examples(dataset, renderer, learn_heard=plan.recipe.learn_heard and not activated)
-    for share, found in (("to learn from", train), ("to measure by", held_out)):
-        if not found:
-            raise WorkshopError(plan.dataset, f"it has no moments {share}", "build it from more material")
+    if not train:
+        raise WorkshopError(plan.dataset, "it has no moments to learn from", "build it from more material")
+    if _first():
+        _tell_limits(plan, train, held_out)
     tokenizer = load_tokenizer(base)
     pad = next(id_ for id_ in (tokenizer.pad_token_id, tokenizer.eos_token_id, 0) if id_ is not None)
     prompts = asked(dataset.held_out, renderer)
@@ -102,6 +117,22 @@ def _examples(dataset: Dataset, renderer: Renderer, *, learn_heard: bool) -> tup
     return rendered(dataset.train, learn_heard=learn_heard), rendered(dataset.held_out, learn_heard=False)
 
 
+def _first() -> bool:
+    """Whether this process is the one that talks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _tell_limits(plan: Plan, train: list[Example], held_out: list[Example]) -> None:
+    """Says what this run can't do with its data."""
+    cut = sum(each.cut for each in (*train, *held_out))
+    if cut:
+        told = f"{cut:,} replies are longer than the context of {plan.recipe.context:,} token ids and lose their end"
+        print(f"warning: {told}; --context takes more", file=sys.stderr, flush=True)
+    if not held_out:
+        told = "nothing is held out to measure by: it trains all epochs, and the last state is taken"
+        print(f"warning: {told}", file=sys.stderr, flush=True)
+
+
 def _started(lesson: _Lesson, model: PreTrainedModel) -> _Start:
     """What is measured before the first step, once: a fresh adapter changes nothing, so it is the base that answers."""
     path, plan = lesson.run / START, lesson.plan
@@ -115,7 +146,7 @@ def _started(lesson: _Lesson, model: PreTrainedModel) -> _Start:
         epochs = epochs_that_fit(plan.minutes, one, epochs)
     base_loss = mean_loss(model, lesson.held_out, lesson.collator)
     start = _Start(base_loss, epochs)
-    path.write_bytes(msgspec.json.encode(start))
+    write_whole(path, msgspec.json.encode(start))
     return start
 
 
@@ -123,7 +154,7 @@ def _trainer(lesson: _Lesson, model: PreTrainedModel, start: _Start) -> tuple[Ro
     plan = lesson.plan
     trainer = RoleTrainer(
         model,
-        arguments(lesson.run, plan.recipe, plan.kind, start.epochs),
+        arguments(lesson.run, plan.recipe, plan.kind, start.epochs, measured=bool(lesson.held_out)),
         train=lesson.train,
         held_out=lesson.held_out,
         collator=lesson.collator,
@@ -149,6 +180,9 @@ def _finished(
     """Measures the best state and saves it, with everything that people look at."""
     model, plan = cast(PreTrainedModel, trainer.model), lesson.plan
     loss = mean_loss(model, lesson.held_out, lesson.collator)
+    if not math.isfinite(loss):
+        problem = "the held-out loss is no number any more: the learning rate is too high"
+        raise WorkshopError(str(lesson.run), problem, f"lower it: --restart --lr {plan.recipe.learning_rate / 4:g}")
     lesson.samples.take(STAGES[2], model)
     trainer.save_model(str(lesson.run / MODEL))
     result = Result(
@@ -159,13 +193,19 @@ def _finished(
         seconds=round(time.monotonic() - began, 1),
         steps=trainer.state.global_step,
         stopped="; ".join(each.stopped for each in stops if each.stopped),
+        measured=bool(lesson.held_out),
     )
     if trainer.is_world_process_zero():
         history = cast(list[dict[str, float]], trainer.state.log_history)
-        draw(lesson.run / "curves.png", history, start.base_loss, f"{plan.role}, {plan.kind}")
+        draw(
+            lesson.run / "curves.png",
+            history,
+            start.base_loss if result.measured else None,
+            f"{plan.role}, {plan.kind}",
+        )
         (lesson.run / "samples.md").write_text(lesson.samples.text(), encoding="utf-8")
         (lesson.run / "report.md").write_text(report(result, history), encoding="utf-8")
-        (lesson.run / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+        write_whole(lesson.run / RESULT, msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
     return result
 
 

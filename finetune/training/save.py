@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from chatroom.toml_table import rewrite
@@ -42,16 +42,17 @@ def install(runs: Sequence[Path], seeds: Sequence[Result] = ()) -> list[Path]:
     results = {places[0]: (run, places[1]) for run, places in _placed(runs)}
     plan = next(iter(results.values()))[1].plan
     role = Path(plan.folder)
-    text = (role / "role.toml").read_text(encoding="utf-8-sig")
-    changed = with_model(text, _keys(set(results), plan))
     fresh = {name: role / f".{name}.new" for name in results}
     try:
+        text = (role / "role.toml").read_text(encoding="utf-8-sig")
+        changed = with_model(text, _keys(set(results), plan))
         for name, (run, result) in results.items():
             _write(fresh[name], run, result, seeds)
         return _exchange(role, fresh, changed)
-    except OSError as error:
-        problem = f"it can't be written: {error.strerror or error}"
-        raise WorkshopError(str(role), problem, "nothing was changed there") from None
+    except (OSError, SafetensorError) as error:
+        problem = f"it can't be written: {getattr(error, 'strerror', None) or error}"
+        remedy = f"nothing was changed there; then: python launch.py finetune {plan.role} --resume"
+        raise WorkshopError(str(role), problem, remedy) from None
     finally:
         for folder in fresh.values():
             shutil.rmtree(folder, ignore_errors=True)
@@ -96,12 +97,13 @@ def _exchange(role: Path, fresh: dict[str, Path], text: str) -> list[Path]:
 def scores(result: Result, seeds: Sequence[Result]) -> dict[str, float]:
     """What provenance.json says of how well it learnt."""
     mine = [each.loss for each in seeds if each.plan.kind == result.plan.kind]
-    found = {
+    found = {"epochs": result.epochs, "seed": float(result.plan.recipe.seed)}
+    if not result.measured:
+        return found
+    found |= {
         "held_out_loss": round(result.loss, 4),
         "perplexity": round(perplexity(result.loss), 2),
         "perplexity_bare_base": round(perplexity(result.base_loss), 2),
-        "epochs": result.epochs,
-        "seed": float(result.plan.recipe.seed),
     }
     if len(mine) > 1:
         middle, around = spread([perplexity(loss) for loss in mine])

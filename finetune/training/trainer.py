@@ -78,8 +78,8 @@ class Rate:
         return 1 - (1 - self.final) * min(1.0, done)
 
 
-def arguments(run: Path, recipe: Recipe, kind: Kind, epochs: float) -> TrainingArguments:
-    """The options of transformers that a recipe stands for."""
+def arguments(run: Path, recipe: Recipe, kind: Kind, epochs: float, *, measured: bool = True) -> TrainingArguments:
+    """The options of transformers that a recipe stands for; unless it is measured, the last state counts."""
     cuda = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(run),
@@ -93,11 +93,11 @@ def arguments(run: Path, recipe: Recipe, kind: Kind, epochs: float) -> TrainingA
         activation_checkpointing=recipe.gradient_checkpointing,
         bf16=cuda,
         use_cpu=not cuda,
-        eval_strategy="epoch",
+        eval_strategy="epoch" if measured else "no",
         save_strategy="epoch",
         save_total_limit=recipe.keep,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
+        load_best_model_at_end=measured,
+        metric_for_best_model="eval_loss" if measured else None,
         greater_is_better=False,
         logging_strategy="steps",
         logging_steps=5,

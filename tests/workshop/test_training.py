@@ -10,7 +10,7 @@ import pytest
 from tests.tiny import make_base  # isort: skip  # it sets the number of threads before torch is loaded
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from chatroom.chat_template import ASIDE
@@ -26,7 +26,7 @@ from finetune.training.pace import epochs_that_fit
 from finetune.training.plan import Plan, check_same, checkpoints, read_plan, write_plan
 from finetune.training.recipe import Recipe, epochs_for, read_recipe
 from finetune.training.role_model import with_model
-from finetune.training.run import train
+from finetune.training.run import read_result, train
 from finetune.training.save import install
 from finetune.training.scores import mean_loss
 
@@ -227,9 +227,84 @@ def test_quantized_training_says_what_is_missing(shop: Path) -> None:
         train(planned(shop, "qlora"))
 
 
+def given(shop: Path, train: list[Moment], held_out: list[Moment]) -> None:
+    write_dataset(shop / "dataset", About(role="mara", name="Mara Vell", digest=""), train, held_out)
+
+
+BRIEF = msgspec.structs.replace(RECIPE, epochs=1)
+
+
 def test_empty_dataset_is_refused(shop: Path) -> None:
-    write_dataset(shop / "dataset", About(role="mara", name="Mara Vell", digest=""), [moment(1)], [])
-    with pytest.raises(WorkshopError, match="no moments to measure by"):
+    given(shop, [], [moment(1)])
+    with pytest.raises(WorkshopError, match="no moments to learn from"):
+        train(planned(shop))
+
+
+def test_one_moment_trains_unmeasured(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given(shop, [moment(1)], [])
+    run = planned(shop, recipe=BRIEF)
+    result = train(run)
+    assert result.steps == 1
+    assert not read_result(run).measured
+    assert "nothing is held out" in capsys.readouterr().err
+    assert "not measured" in (run / "report.md").read_text("utf-8")
+    install([run])
+    stamp = json.loads((shop / "roles/mara/adapter/provenance.json").read_text("utf-8"))
+    assert "perplexity" not in stamp["scores"]
+
+
+def test_long_reply_is_cut_and_told(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    endless = msgspec.structs.replace(moment(1), reply="The lamp is lit. 灯亮了。" * 400)
+    example = Renderer.of(shop / "models/tiny", context=256).example(endless)
+    assert example.cut
+    assert len(example.ids) == 256
+    given(shop, [endless, moment(2)], [moment(3)])
+    train(planned(shop, recipe=BRIEF))
+    assert "1 replies are longer than the context of 256" in capsys.readouterr().err
+
+
+def test_half_written_checkpoint_is_none(tmp_path: Path) -> None:
+    for step, text in ((5, '{"global_step": 5}'), (10, '{"global_st'), (15, "")):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(text, "utf-8")
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-5"]
+
+
+def test_diverged_training_says_so(shop: Path) -> None:
+    weights = load_file(shop / "models/tiny/model.safetensors")
+    spoilt = {name: torch.full_like(each, torch.nan) if "norm" in name else each for name, each in weights.items()}
+    save_file(spoilt, shop / "models/tiny/model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(WorkshopError, match=r"learning rate.*--lr"):
+        train(planned(shop, recipe=BRIEF))
+
+
+def test_unwritable_run_is_an_error(shop: Path) -> None:
+    run = planned(shop, recipe=BRIEF)
+    (run / "model").write_text("in the way", "utf-8")
+    with pytest.raises(WorkshopError, match="goes on where it stopped"):
+        train(run)
+
+
+def test_unwritable_role_keeps_the_run(shop: Path) -> None:
+    run = planned(shop, recipe=BRIEF)
+    train(run)
+    (shop / "roles/mara").rename(shop / "roles/ines")
+    with pytest.raises(WorkshopError, match="--resume"):
+        install([run])
+    (shop / "roles/ines").rename(shop / "roles/mara")
+    assert install([run]) == [shop / "roles/mara/adapter"]
+
+
+def test_base_without_tokenizer_is_named(shop: Path) -> None:
+    for path in (shop / "models/tiny").glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(WorkshopError, match="tokenizer or config"):
+        train(planned(shop))
+
+
+def test_spoilt_stamp_of_base_is_named(shop: Path) -> None:
+    (shop / "models/tiny/provenance.json").write_text("{", "utf-8")
+    with pytest.raises(WorkshopError, match=r"provenance\.json"):
         train(planned(shop))
 
 
