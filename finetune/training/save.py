@@ -119,7 +119,7 @@ def _write(folder: Path, run: Path, result: Result, seeds: Sequence[Result]) -> 
     if plan.kind == "full":
         _write_weights(folder, run / MODEL, Path(plan.base))
     else:
-        _write_adapter(folder, run / MODEL, plan.base_name or plan.base)
+        _write_adapter(folder, run / MODEL, plan.base_name or Path(plan.base).name)
     data = Path(plan.dataset)
     recipe = Path(plan.recipe_file or "finetune/recipes/role.toml")
     base = "" if plan.kind == "full" else plan.base_digest

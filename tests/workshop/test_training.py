@@ -147,6 +147,15 @@ def test_installed_adapter_scores_as_measured(shop: Path) -> None:
     assert mean_loss(adapted, examples, Collator(pad=0, activated=False)) == pytest.approx(result.loss, abs=0.01)
 
 
+def test_installed_adapter_names_no_folder_of_this_machine(shop: Path) -> None:
+    run = planned(shop)
+    train(run)
+    install([run])
+    texts = [path.read_text("utf-8") for path in (shop / "roles/mara/adapter").glob("*.json")]
+    assert texts
+    assert [text for text in texts if str(shop) in text] == []
+
+
 def test_provenance_says_what_was_used(shop: Path) -> None:
     run = planned(shop)
     result = train(run)
