@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from chatroom.messages import Audience, Noun, Recalled
+from chatroom.roles import Role
 
 
 class Said(Noun, frozen=True, kw_only=True):
@@ -52,6 +53,20 @@ class Reader(Noun, frozen=True, kw_only=True):
     passages: int
     memories: int
     examples: int
+
+    @classmethod
+    def of(cls, role: Role) -> "Reader":
+        """A role as its folder is now."""
+        return cls(
+            id=role.id,
+            mark=role.fingerprint,
+            name=role.name,
+            folder=role.folder,
+            sources=role.sources,
+            passages=role.top_k,
+            memories=role.memory,
+            examples=role.examples,
+        )
 
 
 class Found(Noun, frozen=True, kw_only=True):

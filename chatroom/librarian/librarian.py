@@ -55,7 +55,7 @@ class Librarian:
             return Recalled()
         try:
             async with asyncio.timeout(self._patience):
-                found = await self._desk.run(Desk.recall, _reader(role), ask)
+                found = await self._desk.run(Desk.recall, Reader.of(role), ask)
         except Exception as error:  # whatever breaks in a search, the turn goes on
             log.warning("%s is reminded of nothing: %s", role.id, str(error) or "the search is not ready")
             return Recalled()
@@ -84,7 +84,7 @@ class Librarian:
         self._seen[role.id] = role.fingerprint
         self._failed.pop(role.id, None)
         before = self._building.get(role.id)
-        self._building[role.id] = asyncio.create_task(self._build(_reader(role), before))
+        self._building[role.id] = asyncio.create_task(self._build(Reader.of(role), before))
 
     async def close(self) -> None:
         """Ends both processes; what is being built goes on from there the next time."""
@@ -123,16 +123,3 @@ class Librarian:
             log.warning("the search has not answered for %d s: it is started anew", silent)
             self._desk.close()
         return silent <= self._patience
-
-
-def _reader(role: Role) -> Reader:
-    return Reader(
-        id=role.id,
-        mark=role.fingerprint,
-        name=role.name,
-        folder=role.folder,
-        sources=role.sources,
-        passages=role.top_k,
-        memories=role.memory,
-        examples=role.examples,
-    )

@@ -32,7 +32,7 @@ def reminding(role: Role, setup: Setup) -> Remind:
     Raises:
         KnowledgeError: The models that searches need can't be loaded.
     """
-    desk, reader = Desk(setup), _reader(role)
+    desk, reader = Desk(setup), Reader.of(role)
     if ready := desk.is_ready(reader):
         desk.warm()
 
@@ -90,16 +90,3 @@ def _repeats(example: Example, moment: Moment, held_out: Known) -> bool:
     told = f"{example.before}\n{example.text}"
     own = alike(example.text, moment.reply)
     return own or bool(held_out.like(told) or (is_telling(example.text) and held_out.like(example.text)))
-
-
-def _reader(role: Role) -> Reader:
-    return Reader(
-        id=role.id,
-        mark=role.fingerprint,
-        name=role.name,
-        folder=role.folder,
-        sources=role.sources,
-        passages=role.top_k,
-        memories=0,
-        examples=role.examples,
-    )
