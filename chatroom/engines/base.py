@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
+from chatroom.chat_template import ChatTemplate
 from chatroom.messages import Adapter, Prompt, Sampling
 
 
@@ -47,6 +48,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     overhead: int = 0
     turn_overhead: int = 0
     has_template: bool = False
+
+    @classmethod
+    def of(cls, template: ChatTemplate, context: int) -> "Facts":
+        """Of a base whose prompts a template renders."""
+        return cls(
+            context=context,
+            overhead=template.overhead,
+            turn_overhead=template.turn_overhead,
+            has_template=template.has_template,
+        )
 
 
 class Engine(Protocol):

@@ -73,13 +73,7 @@ class Renderer:
 
     @cached_property
     def facts(self) -> Facts:
-        template = self.template
-        return Facts(
-            context=self.context,
-            overhead=template.overhead,
-            turn_overhead=template.turn_overhead,
-            has_template=template.has_template,
-        )
+        return Facts.of(self.template, self.context)
 
     def prompt(self, moment: Moment) -> Prompt:
         """Lays a moment out and fits it into the context, as the room does."""

@@ -57,13 +57,7 @@ class Model:
 
     @property
     def facts(self) -> Facts:
-        template = self.template
-        return Facts(
-            context=self.context,
-            overhead=template.overhead,
-            turn_overhead=template.turn_overhead,
-            has_template=template.has_template,
-        )
+        return Facts.of(self.template, self.context)
 
     def empty_cache(self) -> Any:
         return new_cache(self.config, self.context)
