@@ -62,7 +62,7 @@ class OpenRoom:
         self._stage = Stage(
             room=self.room,
             hearing=Hearing(scene, history, untold=file.absence == "unheard"),
-            recalling=Recalling(file.id, history, librarian),
+            recalling=Recalling(file, history, librarian),
             cast=cast,
             pool=pool,
             history=history,

@@ -11,9 +11,10 @@ from contextlib import suppress
 from chatroom.addressing import addressed
 from chatroom.errors import HistoryError
 from chatroom.history.base import EVERYTHING, History
-from chatroom.librarian import Ask, Librarian, Said, Span
+from chatroom.librarian import Ask, Librarian, Lore, Reader, Said, Span
 from chatroom.messages import Audience, Message, Recalled, SeatedRole
 from chatroom.roles import Role
+from chatroom.rooms import RoomFile
 from chatroom.transcript import Transcript
 
 MOMENT = 4
@@ -28,14 +29,14 @@ class Recalling:
     """The reminders of one room.
 
     Args:
-        room: The room's id.
+        file: The room as its file describes it.
         history: Where the log lives.
         librarian: Who searches; None reminds nobody of anything.
     """
 
-    def __init__(self, room: str, history: History, librarian: Librarian | None) -> None:
+    def __init__(self, file: RoomFile, history: History, librarian: Librarian | None) -> None:
         self._epoch = ""
-        self._room, self._history, self._librarian = room, history, librarian
+        self._file, self._room, self._history, self._librarian = file, file.id, history, librarian
         self._kept = 0
         self._keeping: asyncio.Task[None] | None = None
 
@@ -46,7 +47,7 @@ class Recalling:
     def prepare(self, role: Role) -> None:
         """Sees that what a role knows can be searched when it speaks."""
         if self._librarian is not None:
-            self._librarian.prepare(role)
+            self._librarian.prepare(self._reader(role))
 
     async def recall(
         self, role: Role, audience: Audience | None, heard: Sequence[Message], after: int, passed: int
@@ -66,13 +67,16 @@ class Recalling:
         if role.memory and passed > after:
             await self._keep(passed)
         memory = Span(room=self._room, epoch=self._epoch, after=after, up_to=passed)
-        return await self._librarian.recall(role, Ask(lines=moment, memory=memory))
+        return await self._librarian.recall(self._reader(role), Ask(lines=moment, memory=memory))
 
     async def close(self) -> None:
         """Lets go of the long memory."""
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
+
+    def _reader(self, role: Role) -> Reader:
+        return Reader.of(role, Lore.of(self._file))
 
     async def _keep(self, passed: int) -> None:
         """Sees that the long memory holds everything up to `passed`; one that lags behind holds nobody up for long."""

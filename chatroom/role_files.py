@@ -69,6 +69,19 @@ class Folder(msgspec.Struct, frozen=True):
             raise ValueError(f"there is no folder {name!r} in {self.label}")
         return Folder(real, self.root, f"{self.label}/{name.strip('/')}")
 
+    def documents(self, name: str) -> Path:
+        """A file or a folder of documents below this one. Raises ValueError with a text for people."""
+        self.check_inside(name)
+        parent, _, last = name.rstrip("/").rpartition("/")
+        around = self.sub(parent) if parent else self
+        if not (around.path / last).is_file():
+            return around.sub(last).path
+        try:
+            around.size(last)
+        except FolderError as error:
+            raise ValueError(str(error)) from None
+        return around.path / last
+
     def check_inside(self, name: str) -> None:
         """Raises ValueError, with a text for people, for what is not written as a path below this folder."""
         if not name or name.startswith(("/", "~")) or "\\" in name or "\0" in name or ".." in name.split("/"):

@@ -204,16 +204,8 @@ class _Reading:
     def _sources(self, names: Iterable[str]) -> tuple[Path, ...]:
         paths = []
         for name in names:
-            parent, _, file = name.rstrip("/").rpartition("/")
             try:
-                self._folder.check_inside(name)
-                around = self._folder.sub(parent) if parent else self._folder
-                if (around.path / file).is_file():
-                    with self._faults.kept():
-                        around.size(file)
-                        paths.append(around.path / file)
-                else:
-                    paths.append(self._apart(name, around.sub(file).path))
+                paths.append(self._apart(name, self._folder.documents(name)))
             except ValueError as error:
                 self._fault("knowledge.sources", str(error), "name a file or folder in the role folder")
         return tuple(paths)

@@ -15,12 +15,15 @@ from msgspec import Meta
 
 from chatroom.errors import FolderError
 from chatroom.role_files import Folder
+from chatroom.role_toml import Inside
 from chatroom.roles import ROLE_ID
 from chatroom.toml_table import nearest, parse_toml, read_table, rewrite, table_in
 
 LARGEST = 256_000
 ROOM_ID = ROLE_ID
 
+_FOUND = {"id", "folder", "documents"}
+"""What is not read from the file but from where it lies."""
 _ROLES = re.compile(r"""^roles[ \t]*=[ \t]*\[(?P<items>(?:"[^"\n]*"|'[^'\n]*'|\#[^\n]*|[\s,])*)\]""", re.MULTILINE)
 _ITEM = re.compile(r""""[^"\n]*"|'[^'\n]*'|\#[^\n]*""")
 
@@ -42,8 +45,14 @@ class RoomFile(msgspec.Struct, frozen=True, kw_only=True):
     """Who speaks next: a plug-in of chatroom/turns."""
     absence: Literal["told", "unheard"] = "told"
     """Whether a role that comes late knows what was said before."""
+    sources: Annotated[tuple[Inside, ...], Meta(max_length=32)] = ()
+    """Folders or files beside this file: what everybody who sits here knows."""
     turns_without_person: Annotated[int, Meta(ge=1, le=100)] | None = None
     """How many turns roles may take on their own; not set: as the settings say."""
+    folder: Path | None = None
+    """Where the file lies; it can't be set."""
+    documents: tuple[Path, ...] = ()
+    """`sources`, found there; it can't be set."""
 
 
 def find_rooms(rooms: Path) -> list[str]:
@@ -142,12 +151,19 @@ def _read(path: Path) -> tuple[RoomFile, list[FolderError]]:
     except ValueError as error:
         raise FolderError(_label(path), str(error), "correct it there") from None
     faults = []
-    if "id" in table:
-        faults.append(FolderError(_label(path), "the id can't be set", "rename the file instead", key="id"))
-    room, found = read_table(RoomFile, table)
+    for key in _FOUND & table.keys():
+        faults.append(FolderError(_label(path), f"the {key} can't be set", "rename or move the file instead", key=key))
+    room, found = read_table(RoomFile, {key: value for key, value in table.items() if key not in _FOUND})
+    documents = []
+    for name in room.sources:
+        try:
+            documents.append(folder.documents(name))
+        except ValueError as error:
+            faults.append(FolderError(_label(path), str(error), "name a file or folder beside this file", key="sources"))
     faults += [FolderError(_label(path), problem, remedy, key=key) for key, problem, remedy in found]
     faults += [FolderError(_label(path), *fault) for fault in _problems(path.stem, room)]
-    return msgspec.structs.replace(room, id=path.stem, name=room.name or path.stem), faults
+    there = {"folder": folder.path, "documents": tuple(documents)}
+    return msgspec.structs.replace(room, id=path.stem, name=room.name or path.stem, **there), faults
 
 
 def _problems(id: str, room: RoomFile) -> list[tuple[str, str]]:

@@ -17,25 +17,25 @@ from knowledge.errors import UnusableIndexError
 from knowledge.indexing import manifest
 from knowledge.indexing.build import State, state
 
-_ROOMS, _LINES = "rooms", "lines"
+_ROOMS, _LINES, _PAGES = "rooms", "lines", "pages"
 
-__all__ = ["EXCHANGES", "Collection", "exchanges", "index_folder", "lines_folder", "memory_folder", "pages"]
+__all__ = ["EXCHANGES", "Collection", "exchanges", "index_folder", "lines_folder", "lore_pages", "memory_folder", "pages"]
 
 
 class Collection(Noun, frozen=True, kw_only=True):
-    """Documents of a role that have one index.
+    """Documents of a role or a room that have one index.
 
     Args:
         roots: Files and folders; without any, there is nothing to search.
-        base: The role folder: what none of them may lead out of.
+        base: The folder that none of them may lead out of.
         own: Where the index is built.
-        carried: Where the role folder may bring it along.
+        carried: Where a role folder may bring it along.
     """
 
     roots: tuple[Path, ...]
     base: Path
     own: Path
-    carried: Path
+    carried: Path | None = None
 
     def usable(self, embedder: str) -> Path | None:
         """Where an index lies that holds what the documents hold now, made by this embedder; None if nowhere.
@@ -44,7 +44,7 @@ class Collection(Noun, frozen=True, kw_only=True):
         """
         if not self.roots:
             return None
-        if self.state(self.carried, embedder) == "fresh" and _intact(self.carried, _stamp(self.carried)):
+        if self.carried and self.state(self.carried, embedder) == "fresh" and _intact(self.carried, _stamp(self.carried)):
             return self.carried
         return self.own if self.state(self.own, embedder) == "fresh" else None
 
@@ -58,6 +58,7 @@ class Collection(Noun, frozen=True, kw_only=True):
         Raises:
             FolderError: It can't be put there; what was carried before is as it was.
         """
+        assert self.carried, "only a role folder carries its index"
         label = f"roles/{self.base.name}/{self.carried.relative_to(self.base)}"
         try:
             if not self.carried.resolve().is_relative_to(self.base.resolve() / INDEX):
@@ -78,6 +79,11 @@ def pages(home: Path, folder: Path, sources: Sequence[Path]) -> Collection:
     """What a role knows, by its folder and the sources that its role.toml names."""
     own, carried = index_folder(home, folder.name), folder / INDEX
     return Collection(roots=tuple(sources), base=folder, own=own, carried=carried)
+
+
+def lore_pages(home: Path, room: str, folder: Path, sources: Sequence[Path]) -> Collection:
+    """What everybody in a room knows; it lies beside what they remember."""
+    return Collection(roots=tuple(sources), base=folder, own=memory_folder(home, room) / _PAGES)
 
 
 def exchanges(home: Path, folder: Path) -> Collection:

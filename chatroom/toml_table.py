@@ -19,7 +19,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 MOST_DOTS = 400
 """In one line: the parser takes quadratic time for a dotted key, which a hostile file would use."""
-
+LONGEST_COMPARED, MOST_COMPARED, MOST_LISTED = 100, 2_000, 50
+"""Letters of a name that is compared with others, names that it is compared with, and names in a remedy."""
 
 _WORDS = {
     "int": "a whole number",
@@ -78,9 +79,14 @@ def rewrite(path: Path, text: str) -> None:
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """A remedy for a name that does not exist: the nearest one that does, or all of them."""
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known)) or 'none'}"
+    """A remedy for a name that does not exist: the nearest one that does, whatever its case, or those there are."""
+    names = sorted(known)
+    spelt = {each.casefold(): each for each in reversed(names[:MOST_COMPARED]) if len(each) <= LONGEST_COMPARED}
+    close = get_close_matches(name.casefold(), spelt, n=1) if len(name) <= LONGEST_COMPARED else []
+    if close:
+        return f"did you mean {spelt[close[0]]!r}?"
+    more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
+    return f"known here: {', '.join(names[:MOST_LISTED]) or 'none'}{more}"
 
 
 def read_table(kind: type[S], table: Mapping[str, object], *, within: str = "") -> tuple[S, list[Fault]]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from chatroom.librarian.asking import Ask, Found, Line, Reader, Setup, Span
 from chatroom.messages import Example, Passage, Recalled
 from chatroom.names import name_key
-from chatroom.shelves import Collection, exchanges, memory_folder, pages
+from chatroom.shelves import Collection, exchanges, lore_pages, memory_folder, pages
 from knowledge.documents import Audience, Hit, heading
 from knowledge.holdings import Holdings
 from knowledge.indexing.build import Summary, build
@@ -64,33 +64,33 @@ class Desk:
         _ = self._holdings.embedder, self._holdings.reranker
 
     def _passages(self, reader: Reader, query: Query) -> Iterable[Passage]:
-        index = self._index(reader, self._pages(reader)) if reader.passages else None
+        shelves = [self._index(mark, collection) for mark, collection in self._documents(reader) if reader.passages]
         known_to = {name_key(reader.id), name_key(reader.name)}  # no alias: it may be another role's name
-        return self._found(index, query, reader.passages, lambda who: not known_to.isdisjoint(map(name_key, who)))
+        return self._found(shelves, query, reader.passages, lambda who: not known_to.isdisjoint(map(name_key, who)))
 
     def _memories(self, reader: Reader, query: Query, asked: Span) -> Iterable[Passage]:
         if not reader.memories or asked.up_to <= asked.after:
             return ()
         memory = self._holdings.memory(memory_folder(self._home, asked.room), asked.epoch)
         heard = Part(memory, memory.up_to(asked.up_to) & memory.since(asked.after))
-        found = self._found(heard, query, reader.memories, lambda who: reader.id in who)
+        found = self._found([heard], query, reader.memories, lambda who: reader.id in who)
         return (replace(each, title="", source=each.source.removeprefix(f"{SOURCE}, ")) for each in found)
 
     def _found(
-        self, shelf: Shelf | None, query: Query, limit: int, allowed: Callable[[Audience], bool]
+        self, shelves: Iterable[Shelf | None], query: Query, limit: int, allowed: Callable[[Audience], bool]
     ) -> Iterator[Passage]:
-        if shelf is not None:
+        if there := [shelf for shelf in shelves if shelf is not None]:
             embedder, reranker = self._holdings.embedder, self._holdings.reranker
-            yield from map(_passage, search([shelf], query, embedder, limit=limit, allowed=allowed, reranker=reranker))
+            yield from map(_passage, search(there, query, embedder, limit=limit, allowed=allowed, reranker=reranker))
 
     def _examples(self, reader: Reader, query: Query) -> Iterator[Example]:
-        if reader.examples and (index := self._index(reader, exchanges(self._home, reader.folder))):
+        if reader.examples and (index := self._index(reader.mark, self._exchanges(reader))):
             for hit in search([index], query, self._holdings.embedder, limit=reader.examples, raw=True):
                 yield Example(before=hit.passage.sought.split("\n")[-1], text=hit.passage.text)
 
-    def _index(self, reader: Reader, collection: Collection) -> Index | None:
-        """The index of what the role's folder holds now; which one that is, is looked up once for each state of it."""
-        key = (str(collection.own), reader.mark)
+    def _index(self, mark: str, collection: Collection) -> Index | None:
+        """The index of what the documents hold now; which one that is, is looked up once for each state of them."""
+        key = (str(collection.own), mark)
         folder = self._places.pop(key, None) or collection.usable(self._spec)
         if folder is None or (index := self._holdings.index(folder)) is None:
             return None
@@ -98,11 +98,17 @@ class Desk:
         return index
 
     def _stale(self, reader: Reader) -> list[Collection]:
-        both = self._pages(reader), exchanges(self._home, reader.folder)
-        return [each for each in both if each.roots and self._index(reader, each) is None]
+        all_ = [*self._documents(reader), (reader.mark, self._exchanges(reader))]
+        return [each for mark, each in all_ if each.roots and self._index(mark, each) is None]
 
-    def _pages(self, reader: Reader) -> Collection:
-        return pages(self._home, reader.folder, reader.sources)
+    def _documents(self, reader: Reader) -> Iterator[tuple[str, Collection]]:
+        """What the role knows, then what everybody in its room does, each with what marks its state."""
+        yield reader.mark, pages(self._home, reader.folder, reader.sources)
+        if reader.lore:
+            yield reader.lore.mark, lore_pages(self._home, reader.lore.room, reader.lore.folder, reader.lore.sources)
+
+    def _exchanges(self, reader: Reader) -> Collection:
+        return exchanges(self._home, reader.folder)
 
 
 def _remembered(line: Line) -> Remembered:

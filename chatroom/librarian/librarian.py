@@ -14,7 +14,6 @@ from chatroom.librarian.asking import Ask, Line, Reader, Setup
 from chatroom.librarian.desk import Desk
 from chatroom.librarian.workplace import Workplace
 from chatroom.messages import Message, Recalled
-from chatroom.roles import Role
 
 log = logging.getLogger(__name__)
 
@@ -47,20 +46,20 @@ class Librarian:
         self._failed: dict[str, float] = {}
         self._binding = 0
 
-    async def recall(self, role: Role, ask: Ask) -> Recalled:
+    async def recall(self, reader: Reader, ask: Ask) -> Recalled:
         """Finds what a role is reminded of; nothing, where it can't be found in time."""
-        self.prepare(role)
-        await asyncio.wait([self._building[role.id]], timeout=self._soon)
+        key = self.prepare(reader)
+        await asyncio.wait([self._building[key]], timeout=self._soon)
         if not self._answers():
             return Recalled()
         try:
             async with asyncio.timeout(self._patience):
-                found = await self._desk.run(Desk.recall, Reader.of(role), ask)
+                found = await self._desk.run(Desk.recall, reader, ask)
         except Exception as error:  # whatever breaks in a search, the turn goes on
-            log.warning("%s is reminded of nothing: %s", role.id, str(error) or "the search is not ready")
+            log.warning("%s is reminded of nothing: %s", reader.id, str(error) or "the search is not ready")
             return Recalled()
-        if not found.complete and self._building[role.id].done():
-            self._seen.pop(role.id, None)  # something was taken away or damaged since: look again at the next turn
+        if not found.complete and self._building[key].done():
+            self._seen.pop(key, None)  # something was taken away or damaged since: look again at the next turn
         return found.recalled
 
     async def remember(self, room: str, epoch: str, lines: Iterable[Message], *, final: bool = False) -> int | None:
@@ -75,16 +74,16 @@ class Librarian:
             log.warning("the long memory of %s takes nothing in: %s", room, error)
         return None
 
-    def prepare(self, role: Role) -> None:
-        """Sees that a role's indexes are there and up to date, in the background. Asked again, it only looks whether
-        the folder has changed since."""
-        failed = self._failed.get(role.id)
-        if self._seen.get(role.id) == role.fingerprint and (failed is None or monotonic() < failed + AGAIN):
-            return
-        self._seen[role.id] = role.fingerprint
-        self._failed.pop(role.id, None)
-        before = self._building.get(role.id)
-        self._building[role.id] = asyncio.create_task(self._build(Reader.of(role), before))
+    def prepare(self, reader: Reader) -> str:
+        """Sees that a role's indexes are there and up to date, in the background; gives the key of that task. Asked
+        again, it only looks whether a folder has changed since."""
+        key = f"{reader.id} in {reader.lore.room}" if reader.lore else reader.id
+        failed = self._failed.get(key)
+        if self._seen.get(key) != reader.state or (failed is not None and monotonic() >= failed + AGAIN):
+            self._seen[key] = reader.state
+            self._failed.pop(key, None)
+            self._building[key] = asyncio.create_task(self._build(reader, key, self._building.get(key)))
+        return key
 
     async def close(self) -> None:
         """Ends both processes; what is being built goes on from there the next time."""
@@ -94,7 +93,7 @@ class Librarian:
             task.cancel()
         await asyncio.gather(*self._building.values(), return_exceptions=True)
 
-    async def _build(self, reader: Reader, before: asyncio.Task[None] | None) -> None:
+    async def _build(self, reader: Reader, key: str, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await before
         try:
@@ -102,7 +101,7 @@ class Librarian:
                 await self._bind(reader)
             await self._desk.run(Desk.warm)
         except Exception as error:  # a role that knows nothing can still talk
-            self._failed[reader.id] = monotonic()
+            self._failed[key] = monotonic()
             log.warning("what %s knows can't be read: %s", reader.id, error)
 
     async def _bind(self, reader: Reader) -> None:

@@ -72,6 +72,23 @@ async def test_another_role_does_not_know_the_wiki(tmp_path: Path) -> None:
         assert "ten feet" not in msgspec.json.encode(at.prompts[0]).decode()
 
 
+async def test_everybody_knows_what_the_room_says(tmp_path: Path) -> None:
+    write_wiki(tmp_path, "mara", lens="# The Eye\n\nThe Eye is the great lens.\n")
+    pages = tmp_path / "rooms" / "inn"
+    pages.mkdir(parents=True)
+    (pages / "cistern.md").write_text("# The cistern\n\nThe cistern under the inn is nine fathoms deep.\n", "utf-8")
+    async with reading(tmp_path, folder=pages.parent, documents=(pages,)) as at:
+        ann = await at.enter("Ann")
+        at.script(" Nine.", " Nine, captain.", " Eleven.")
+        await at.say(ann, "Mara, how deep is the cistern?")
+        await at.say(ann, "Tobin, how deep is the cistern?")
+        (pages / "cistern.md").write_text("# The cistern\n\nThe cistern under the inn is eleven fathoms deep.\n", "utf-8")
+        await at.say(ann, "Tobin, how deep is the cistern?")
+        told = [tail_of(prompt) for prompt in at.prompts]
+        assert ["nine fathoms" in tail for tail in told] == [True, True, False]
+        assert "eleven fathoms" in told[2]
+
+
 async def test_an_edited_page_is_known_at_the_next_turn(tmp_path: Path) -> None:
     write_wiki(tmp_path, "mara", lens="# The Eye\n\nThe Eye is the great lens. It stands ten feet tall.\n")
     async with reading(tmp_path) as at:

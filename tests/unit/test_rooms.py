@@ -37,6 +37,9 @@ def test_a_room_is_what_its_file_says(tmp_path: Path) -> None:
         ('premis = "x"', ["premis", "did you mean 'premise'"]),
         ('absence = "deaf"', ["absence"]),
         ("turns_without_person = 0", ["turns_without_person"]),
+        ('sources = ["../roles"]', ["sources", "is not a path inside", "beside this file"]),
+        ('sources = ["lore"]', ["sources", "no folder 'lore'"]),
+        ('documents = ["lore"]', ["documents", "can't be set"]),
         ('id = "x"', ["id", "rename"]),
         ("roles = [", ["TOML"]),
     ],
@@ -45,6 +48,12 @@ def test_a_fault_names_key_and_remedy(tmp_path: Path, text: str, said: list[str]
     found = " ".join(map(str, check_room(room(tmp_path, text), roles=ROLES, policies=POLICIES)))
     assert "rooms/inn.toml" in found
     assert [word for word in said if word not in found] == []
+
+
+def test_documents_lie_beside_the_room(tmp_path: Path) -> None:
+    path = room(tmp_path, 'sources = ["inn/wiki"]')
+    (path.parent / "inn" / "wiki").mkdir(parents=True)
+    assert read_room(path).documents == (path.parent / "inn" / "wiki",)
 
 
 def test_an_unknown_role_still_lets_read(tmp_path: Path) -> None:
