@@ -49,13 +49,14 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     talkativeness: float | None = None
 
 
-def draft_of(card: Card, fallback: str = "") -> Draft:
+def draft_of(card: Card, fallback: str = "", called: str = "") -> Draft:
     """The role that a card describes.
 
     Args:
         fallback: A name for one whose name can't be used.
+        called: What it is called here, whatever the card says.
     """
-    name = name_from(card.text("name"), card.text("nickname"), fallback)
+    name = called or name_from(card.text("name"), card.text("nickname"), fallback)
     nickname = name_from(card.text("nickname"), name)
     sections = {field: plain(card.text(field), nickname).strip() for field in FIELDS}
     language = _own_language(card) or language_of(sections["description"] + card.text("first_mes"))

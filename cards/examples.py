@@ -1,6 +1,7 @@
 """The example dialogues of a card ⇄ lines.jsonl: `<START>` blocks of `{{user}}:` and `{{char}}:` lines, and records.
 
-Every reply of the character becomes a record with what was said before it. Knows no files and no other field.
+Every reply of the character becomes a record with what was said before it; it ends where somebody else begins. Knows no
+files and no other field.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from cards.macros import is_chinese, plain
-from chatroom.names import name_key
+from chatroom.names import name_fault, name_key
 
 __all__ = ["MOST", "examples_of", "lines_of"]
 
@@ -25,12 +26,24 @@ _START = re.compile(r"<START>", re.IGNORECASE)
 _CHAR = ("{{char}}", "<bot>", "<char>")
 _USER = ("{{user}}", "<user>", "user", "you", "用户", "你")
 _SILENCE = "…"
+_LONGEST_SPEAKER, _MOST_WORDS = 40, 4
+_NO_NAME = re.compile(r"[*\"“”「」『』<>|=,，。!！?？;；、…~～()（）\[\]【】/\\]|^\W*$")
+_STATE = """
+    note warning mood location time date weather status thoughts thought outfit clothes hp health inventory affection
+    action actions setting scene place age name feeling feelings summary http https
+    心情 地点 时间 日期 天气 状态 想法 内心 衣着 服装 好感度 生命值 物品 动作 备注 注意 场景 心理 表情
+"""
+_PARTICLES = frozenset({"of", "the", "at", "in", "and", "de", "la", "le", "du", "von", "van", "der"})
+_NO_SPEAKERS = frozenset(_STATE.split())
+"""Words before a colon that a character writes itself, as in the box with its state below a reply."""
 
 
 class _Turn(NamedTuple):
     who: str
-    """`char`, `user`, or "" for what nobody says."""
+    """`char`, `user`, `other`, or "" for what nobody says."""
     text: str
+    name: str = ""
+    """Of somebody else, as written."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -64,23 +77,45 @@ def lines_of(examples: str, names: Collection[str], char: str) -> str:
 
 def _turns(block: str, names: Collection[str], char: str) -> Iterator[_Turn]:
     chars = {name.strip().casefold() for name in (*_CHAR, *names)} - {""}
-    who, held = "", list[str]()
+    who, written, held = "", "", list[str]()
     for line in block.split("\n"):
         name, text = _labelled(line)
-        found = "char" if name in chars else "user" if name in _USER else ""
+        found = "char" if name.casefold() in chars else "user" if name.casefold() in _USER else ""
+        found = found or ("other" if text.strip() and _is_speaker(name) else "")
         if found:
-            yield _Turn(who, "\n".join(held))
-            who, held = found, [text]
+            yield _Turn(who, "\n".join(held), written)
+            who, written, held = found, name.strip("{}") if found == "other" else "", [text]
         else:
             held.append(line)
-    yield _Turn(who, "\n".join(held))
+    yield _Turn(who, "\n".join(held), written)
 
 
 def _labelled(line: str) -> tuple[str, str]:
-    """Who speaks in a line, folded, and what is said; no name where there is none."""
+    """Who speaks in a line, without marks of bold type, and what is said; no name where there is none."""
     ends = [at for at in (line.find(":", 0, _LONGEST_NAME), line.find("：", 0, _LONGEST_NAME)) if at > 0]
     end = min(ends, default=0)
-    return line[:end].strip().casefold(), line[end + 1 :] if end else line
+    name, text = line[:end].strip(), line[end + 1 :] if end else line
+    mark = next((mark for mark in ("**", "__") if name.startswith(mark)), "")
+    if mark and (name.endswith(mark) or text.startswith(mark)):
+        return name.removeprefix(mark).removesuffix(mark).strip(), text.removeprefix(mark)
+    return name, text
+
+
+def _is_speaker(name: str) -> bool:
+    """Whether words before a colon look like the name of somebody else: `Tobin`, `Old Tom`, `{{guard}}`, `老海`."""
+    bare, words = name.strip("{}"), name.split()
+    if (
+        not bare
+        or len(name) > _LONGEST_SPEAKER
+        or len(words) > _MOST_WORDS
+        or name_fault(bare)
+        or _NO_NAME.search(bare)
+    ):
+        return False
+    if bare.casefold() in _NO_SPEAKERS:
+        return False
+    written = [word for word in words if word not in _PARTICLES]
+    return bare != name or (words[0] in written and not any(word[0].islower() for word in written))
 
 
 def _records(turns: Iterator[_Turn], char: str, chinese: bool) -> Iterator[Record]:
@@ -92,7 +127,7 @@ def _records(turns: Iterator[_Turn], char: str, chinese: bool) -> Iterator[Recor
             continue
         if turn.who == "char":
             yield Record(tuple(before) or (Said(names["user"], _SILENCE),), text)
-        before.append(Said(names[turn.who], text))
+        before.append(Said(turn.name or names[turn.who], text))
 
 
 def examples_of(lines: str, names: Collection[str]) -> str:

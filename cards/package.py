@@ -10,6 +10,7 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -76,7 +77,7 @@ def write_package(stream: IO[bytes], role: Role) -> list[str]:
     """
     files, left_out = _files(role)
     with zipfile.ZipFile(stream, "w", allowZip64=True) as archive:
-        packed = tuple(_add(archive, path, f"{INSIDE}{name}") for name, path in files.items())
+        packed = tuple(_add(archive, path, f"{INSIDE}{name}", role) for name, path in files.items())
         manifest = Manifest(
             format=FORMAT,
             version=VERSION,
@@ -106,25 +107,47 @@ def _files(role: Role) -> tuple[dict[str, Path], list[str]]:
 
 def _walk(folder: Path, id: str) -> Iterator[Path]:
     """Regular files, in order; hidden ones stay at home."""
-    for here, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(name for name in (*folders, *files) if not name.startswith(".")):
-            path = Path(here, name)
-            mode = path.lstat().st_mode
-            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                label = f"roles/{id}/{path.relative_to(folder).as_posix()}"
-                raise FolderError(label, "it is a link or no plain file", "put the file itself there")
-            if stat.S_ISREG(mode):
-                yield path
+    with _told_of(folder, id):
+        for here, folders, files in os.walk(folder, onerror=_raise):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(name for name in (*folders, *files) if not name.startswith(".")):
+                path = Path(here, name)
+                mode = path.lstat().st_mode
+                if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                    label = _label(path, folder, id)
+                    raise FolderError(label, "it is a link or no plain file", "put the file itself there")
+                if stat.S_ISREG(mode):
+                    yield path
 
 
-def _add(archive: zipfile.ZipFile, path: Path, name: str) -> PackedFile:
+def _raise(error: OSError) -> None:
+    raise error
+
+
+@contextmanager
+def _told_of(folder: Path, id: str) -> Iterator[None]:
+    """What can't be read in a role folder is told by its name there."""
+    try:
+        yield
+    except OSError as error:
+        label = _label(Path(error.filename), folder, id) if error.filename else f"roles/{id}"
+        raise FolderError(label, f"it can't be read: {error.strerror}", "check its permissions") from None
+
+
+def _label(path: Path, folder: Path, id: str) -> str:
+    inside = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+    return f"roles/{id}/{inside}"
+
+
+def _add(archive: zipfile.ZipFile, path: Path, name: str, role: Role) -> PackedFile:
     hasher, size = hashlib.sha256(), 0
     info = zipfile.ZipInfo(name, _LONG_AGO)
     info.external_attr = (stat.S_IFREG | 0o644) << 16
     packed = path.name.lower().endswith(_PACKED_ALREADY)
     info.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-    with path.open("rb") as source, archive.open(info, "w", force_zip64=True) as target:
+    with _told_of(role.folder, role.id):
+        source = path.open("rb")
+    with source, archive.open(info, "w", force_zip64=True) as target:
         while block := source.read(BLOCK):
             hasher.update(block)
             size += len(block)

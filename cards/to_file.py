@@ -37,6 +37,7 @@ def write_card(stream: IO[bytes], role: Role, kind: str, picture: Path | None = 
         UnreadableError, FolderError: Something in the role's folder, or the picture, can't be read.
     """
     card, notes = card_from(role)
+    notes += _left_behind(role)
     if kind == "png":
         stream.write(_png(card, *_picture(role, picture)))
     elif kind == "charx":
@@ -44,6 +45,14 @@ def write_card(stream: IO[bytes], role: Role, kind: str, picture: Path | None = 
     else:
         stream.write(json_bytes(card.document()))
     return notes
+
+
+def _left_behind(role: Role) -> list[str]:
+    """What it speaks with and no card can carry."""
+    parts = [name for name, there in (("adapter", role.adapter or role.lora), ("weights", role.weights)) if there]
+    if not parts:
+        return []
+    return [f"left behind: its {' and '.join(parts)}, which only a package carries (--as package)"]
 
 
 def _png(card: Card, picture: bytes, label: str) -> bytes:

@@ -28,13 +28,14 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-def role_from(found: Found, id: str, fallback: str) -> Made:
+def role_from(found: Found, id: str, fallback: str, called: str = "") -> Made:
     """The role that a card describes.
 
     Args:
         fallback: A name for one whose name can't be used.
+        called: What it is called here, whatever the card says.
     """
-    draft = draft_of(found.card, fallback)
+    draft = draft_of(found.card, fallback, called)
     files = {
         **found.assets,
         "role.toml": _toml(draft, id).encode(),
@@ -45,7 +46,7 @@ def role_from(found: Found, id: str, fallback: str) -> Made:
         CARD: json_bytes(found.card.document()),
     }
     kept = {name: data for name, data in files.items() if data}
-    return Made(draft=draft, files=kept, notes=(*found.notes, *_notes(found.card, draft)))
+    return Made(draft=draft, files=kept, notes=(*found.notes, *_notes(found.card, draft, called)))
 
 
 def json_bytes(value: Json, indent: int | None = 2) -> bytes:
@@ -66,10 +67,10 @@ def _toml(draft: Draft, id: str) -> str:
     )
 
 
-def _notes(card: Card, draft: Draft) -> list[str]:
+def _notes(card: Card, draft: Draft, called: str) -> list[str]:
     """What became of the card that its author may not expect."""
     notes = []
-    if draft.name != card.text("name").strip():
+    if not called and draft.name != card.text("name").strip():
         notes.append(f"the card's name {card.text('name')[:60]!r} can't stand at the table: it is {draft.name!r} here")
     if len(card.text("first_mes")) > LONGEST_GREETING and draft.greeting.endswith("…"):
         notes.append(f"the greeting was cut at {LONGEST_GREETING:,} characters: card.json has it whole")

@@ -15,7 +15,7 @@ from finetune.corpora.base import Options
 from finetune.dialogue import Scene
 from finetune.errors import WorkshopError
 from finetune.places import Workbench
-from finetune.reading import FileReport, Report, Tally, language_of, read_corpus, write_scenes
+from finetune.reading import FileReport, Report, Tally, language_of, read_corpus, write_origin, write_scenes
 from finetune.scrub.report import Report as Removals
 from finetune.scrub.scrub import Scrubber
 from finetune.speakers.aliases import Alias, merged, read_aliases, write_aliases
@@ -61,6 +61,13 @@ def keep(material: Material, path: Path) -> Path:
     """Writes the scenes to a file."""
     write_scenes(path, material.scenes)
     return path
+
+
+def keep_on(bench: Workbench, material: Material) -> Path:
+    """Writes the scenes to a workbench, with what is known of them."""
+    keep(material, bench.scenes)
+    write_origin(bench.scenes, scrubbed=material.removed is not None)
+    return bench.scenes
 
 
 def show_material(material: Material) -> None:

@@ -28,6 +28,7 @@ from finetune.dialogue import Record, Scene
 from finetune.errors import WorkshopError
 from finetune.places import Workbench
 from finetune.provenance import file_sha256
+from finetune.reading import read_origin
 from knowledge.errors import KnowledgeError
 
 MARK = "lines.sha256"
@@ -35,16 +36,15 @@ MARK = "lines.sha256"
 FLAGS = ("mode", "window", "characters", "held_out", "recall", "general_ratio", "others", "seed")
 
 
-def build_dataset(
-    settings: TableSettings, role: Role, bench: Workbench, args: argparse.Namespace, *, scrubbed: bool = False
-) -> Dataset:
+def build_dataset(settings: TableSettings, role: Role, bench: Workbench, args: argparse.Namespace) -> Dataset:
     """Builds a role's dataset and writes it to the workbench.
 
     Raises:
         WorkshopError: Flags or material can't be used.
     """
-    how = Settings(**{name: getattr(args, name) for name in FLAGS}, scrubbed=scrubbed)
     material = _material(role, bench, args)
+    scrubbed = all(read_origin(Path(source)).scrubbed for source in material.sources)
+    how = Settings(**{name: getattr(args, name) for name in FLAGS}, scrubbed=scrubbed)
     spec = spec_of(role, premise=_premise(settings, role, args.room), named=args.named)
     dataset = _built(settings, role, spec, material, how)
     about = write_dataset(bench.dataset, dataset.about, dataset.train, dataset.held_out)

@@ -5,7 +5,8 @@ It trains nothing itself and knows nothing of models.
 
 import argparse
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,17 +14,19 @@ import msgspec
 from chatroom.role_toml import RoleToml
 from chatroom.settings import Settings, load_settings
 from chatroom.toml_table import parse_toml, read_table
+from commands._base_folder import base_folder
 from finetune.dataset.files import read_dataset
 from finetune.dataset.render import is_ours
 from finetune.errors import WorkshopError
 from finetune.model_card import languages_of, speaks
 from finetune.places import Workbench
 from finetune.training.kinds import Kind
-from finetune.training.plan import FILE, Plan, Result, check_same, checkpoints, write_plan
+from finetune.training.lock import held
+from finetune.training.plan import FILE, Plan, Result, check_same, checkpoints, is_same, write_plan
 from finetune.training.recipe import DEFAULT, Recipe, read_recipe
 from finetune.training.report import gained
 from finetune.training.run import RESULT, SAMPLES, START, read_result, train
-from finetune.training.save import install
+from finetune.training.save import check_writable, install, is_installed
 from finetune.training.scores import perplexity, spread
 
 Tell = Callable[[str], None]
@@ -92,17 +95,6 @@ def _base_of(folder: Path, role: str) -> str:
     return toml.model.base
 
 
-def base_folder(settings: Settings, role: Path, name: str) -> Path:
-    """The folder of a base: models/NAME of the settings, a folder in the role folder, or any other folder."""
-    first, _, rest = name.replace("\\", "/").partition("/")
-    places = [settings.models / rest] if first == "models" and rest else []
-    for place in (*places, role / name, Path(name)):
-        if (place / "config.json").is_file():
-            return place
-    remedy = "put its files into models/NAME, then --base models/NAME"
-    raise WorkshopError(name, "there is no base in this folder", remedy)
-
-
 def _name_of(asked: str, named: str, base: Path, settings: Settings) -> str:
     """How role.toml can name the base: a folder of models/, or nothing new."""
     if not asked or asked == named:
@@ -129,23 +121,43 @@ def _check_language(base: Path, bench: Workbench) -> None:
         raise WorkshopError(str(base), problem, "name another one with --base, or insist with --anyway")
 
 
-def prepared(order: Order) -> list[Path]:
-    """Writes run.json for every kind and seed; what was begun goes on, or is put away where it may.
+@contextmanager
+def runs_of(order: Order) -> Iterator[list[Path]]:
+    """The folders of all runs, one for every kind and seed, held until the block ends; run.json says what each is.
+
+    What was begun goes on, what is finished stays, and what was of other data, base or recipe is put away.
 
     Raises:
-        WorkshopError: A run that was begun can't go on, or there is none to go on with.
+        WorkshopError: The role folder can't be written, another process trains one of them, a run that was begun can't
+            go on, or there is none to go on with.
     """
+    check_writable(order.folder)
     plans = [(_folder(order, kind, seed), _plan(order, kind, seed)) for kind in order.kinds for seed in order.seeds]
     if order.resume and not any((run / FILE).is_file() for run, _ in plans):
         raise WorkshopError("--resume", f"no training of {order.role} was begun", "leave --resume out")
-    anew = order.restart or (not order.resume and all(_finished(run) for run, _ in plans))
-    for run, plan in plans:
-        if anew or (_finished(run) and read_result(run).plan != plan):
-            _put_away(run)
-        check_same(run, plan)
-    for run, plan in plans:
-        write_plan(run, plan)
-    return [run for run, _ in plans]
+    with ExitStack() as locks:
+        for run, _ in plans:
+            locks.enter_context(held(run))
+        for run, plan in plans:
+            if order.restart or (_finished(run) and not is_same(read_result(run).plan, plan)):
+                _put_away(run)
+            check_same(run, plan)
+        for run, plan in plans:
+            write_plan(run, plan)
+        yield [run for run, _ in plans]
+
+
+def kept(runs: Sequence[Path]) -> bool:
+    """Whether all runs are finished and the role folder has what they gave."""
+    if not all(map(_finished, runs)):
+        return False
+    results = [(run, read_result(run)) for run in runs]
+    return is_installed([run for run, _ in _best(results)], [result for _, result in results])
+
+
+def share_of(minutes: float, runs: int) -> float:
+    """The minutes of one run, where so many runs share them."""
+    return max(0.01, round(minutes / runs, 2)) if minutes else 0.0
 
 
 def _folder(order: Order, kind: Kind, seed: int) -> Path:
@@ -163,7 +175,7 @@ def _plan(order: Order, kind: Kind, seed: int) -> Plan:
         kind=kind,
         recipe=msgspec.structs.replace(order.recipe, seed=seed),
         recipe_file=_shown(order.recipe_file),
-        minutes=order.minutes,
+        minutes=share_of(order.minutes, len(order.kinds) * len(order.seeds)),
     ).stamped()
 
 
@@ -197,15 +209,22 @@ def train_all(runs: Sequence[Path], *, tell: Tell) -> list[tuple[Path, Result]]:
 
 def install_best(results: Sequence[tuple[Path, Result]], *, tell: Tell) -> list[Path]:
     """Puts the best run of each kind into the role folder, and says how the seeds differ."""
-    best = []
-    for kind in dict.fromkeys(result.plan.kind for _, result in results):
-        runs = [(run, result) for run, result in results if result.plan.kind == kind]
-        taken, result = min(runs, key=lambda pair: pair[1].loss)
-        best.append(taken)
+    best = _best(results)
+    for _, result in best:
+        kind = result.plan.kind
         tell(f"{kind}: {gained(result)}")
+        runs = [each for _, each in results if each.plan.kind == kind]
         if len(runs) > 1:
-            tell(_seeds_told(kind, [each for _, each in runs], result))
-    return install(best, [result for _, result in results])
+            tell(_seeds_told(kind, runs, result))
+    return install([run for run, _ in best], [result for _, result in results])
+
+
+def _best(results: Sequence[tuple[Path, Result]]) -> list[tuple[Path, Result]]:
+    """The run of each kind that learnt best."""
+    kinds = dict.fromkeys(result.plan.kind for _, result in results)
+    return [
+        min((pair for pair in results if pair[1].plan.kind == kind), key=lambda pair: pair[1].loss) for kind in kinds
+    ]
 
 
 def _seeds_told(kind: str, results: Sequence[Result], taken: Result) -> str:

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from chatroom.errors import FolderError
 from chatroom.names import name_key
 from chatroom.settings import load_settings
-from commands._corpus import Material, keep, read_material, show_material
+from commands._corpus import Material, keep_on, read_material, show_material
 from commands._new_role import role_toml, write_files
 from commands._role_order import Order, order_of
 from commands.base import follow, parser, say, show
@@ -72,7 +73,7 @@ def _read(args: argparse.Namespace, order: Order) -> tuple[Material, str]:
         raise WorkshopError("--as", problem, _who_else(order.name, turns))
     if own < FEW:
         say(f"{order.name} has only {own} lines: a voice is hardly learnt from fewer than {FEW}")
-    keep(material, order.bench.scenes)
+    keep_on(order.bench, material)
     return material, called
 
 
@@ -105,8 +106,12 @@ def _write_folder(folder: Path, files: dict[str, str]) -> None:
     """Writes a role folder that is there as a whole or not at all."""
     draft = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(draft, ignore_errors=True)  # of a run that was stopped in here
-    write_files(draft, files)
-    os.replace(draft, folder)
+    try:
+        write_files(draft, files)
+        os.replace(draft, folder)
+    except OSError as error:
+        problem = f"it can't be written: {error.strerror or error}"
+        raise FolderError(f"roles/{folder.name}", problem, "check the disk and permissions") from None
 
 
 def _files(args: argparse.Namespace, order: Order, language: str) -> dict[str, str]:
@@ -125,13 +130,14 @@ def _stages(args: argparse.Namespace, order: Order, called: str) -> list[list[st
     """The commands that follow, as one could give them."""
     named = [] if name_key(called) == name_key(order.name) else [f"--as={called}"]
     train = [word for key in ("kind", "epochs", "minutes", "seeds") for word in _flag(key, getattr(args, key))]
+    train += [flag for flag, said in (("--anyway", args.anyway), ("--restart", args.again)) if said]
     stages = [["dataset", "build", order.id, *named, "--recall", "0"]]
     if args.wiki:
         stages.append(["knowledge", "import", order.id, *(str(path.resolve()) for path in args.wiki)])
     stages += [
         ["knowledge", "build", order.id],
         ["dataset", "build", order.id, *named],
-        ["finetune", order.id, "--base", order.base, *train, *(["--anyway"] if args.anyway else [])],
+        ["finetune", order.id, "--base", order.base, *train],
         ["role", "check", order.id],
     ]
     return [*stages, ["rooms", "seat", args.room, order.id]] if args.room else stages

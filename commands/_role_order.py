@@ -4,6 +4,7 @@ Names the first thing that stands against it, and what to do. Knows no material 
 """
 
 import argparse
+import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +17,7 @@ from chatroom.roles import ROLE_ID, check_role, find_roles, read_role
 from chatroom.rooms import find_rooms
 from chatroom.settings import Settings
 from chatroom.toml_table import nearest, parse_toml, read_table
-from commands._finetune import base_folder
+from commands._base_folder import base_folder
 from finetune.errors import WorkshopError
 from finetune.places import Workbench
 from knowledge.encodings import decode
@@ -56,6 +57,7 @@ def order_of(settings: Settings, args: argparse.Namespace) -> Order:
         raise WorkshopError("--as", f"the name {problem}", "give the name as it can stand at the table")
     bench = Workbench.of(settings.home, args.id)
     _check_free(settings, folder, name, bench)
+    _check_writable(folder)
     if args.room and args.room not in (rooms := find_rooms(settings.rooms)):
         raise FolderError(f"rooms/{args.room}.toml", "there is no such room", nearest(args.room, rooms))
     _check_wiki(args.wiki or ())
@@ -76,6 +78,13 @@ def _check_free(settings: Settings, folder: Path, name: str, bench: Workbench) -
             if name_key(role.name) == name_key(name):
                 problem = f"the role {other!r} is called {role.name!r} too"
                 raise FolderError(label, problem, f"take {other!r} away, or give this one another name")
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuses a folder that can't be written: what is trained for hours is put there at the end."""
+    place = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    if not os.access(place, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise FolderError(f"roles/{folder.name}", "it can't be written", f"check the permissions of {place}")
 
 
 def _name_in(folder: Path) -> str:

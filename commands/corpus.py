@@ -48,14 +48,14 @@ def run(args: argparse.Namespace) -> int:
 def _read(args: argparse.Namespace) -> int:
     """Reads files of dialogue and prints what was found: scenes, lines, speakers, and what was skipped and why. The
     format is found out by how a file looks. People's own chats are scrubbed of what identifies them."""
-    from commands._corpus import keep, read_material, show_material
+    from commands._corpus import keep, keep_on, read_material, show_material
     from finetune.places import Workbench
 
     bench = Workbench.of(load_settings().home, _role_id(args.role)) if args.role else None
     material = read_material(args, args.files, bench)
     show_material(material)
     if bench is not None:
-        show(f"scenes: {keep(material, bench.scenes)}")
+        show(f"scenes: {keep_on(bench, material)}")
     if args.out is not None:
         show(f"scenes: {keep(material, args.out)}")
     return 0 if material.scenes else 1

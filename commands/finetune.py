@@ -1,9 +1,14 @@
 """finetune: teaches a role's voice to an adapter over its base, or to all of the base's weights."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from commands.base import say, show
+
+if TYPE_CHECKING:
+    from commands._finetune import Order
 
 HELP = "train a role on its dataset"
 KINDS = ("lora", "alora", "both", "qlora", "full")
@@ -22,25 +27,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", type=int, metavar="N", help="token ids of an example")
     parser.add_argument("--seed", type=int, metavar="N", help="of everything random")
     parser.add_argument("--seeds", type=_seeds, metavar="1,2,3", help="train with each of them; the best one is taken")
-    parser.add_argument("--minutes", type=_positive, default=0.0, metavar="M", help="as many epochs as fit into these")
+    parser.add_argument(
+        "--minutes",
+        type=_positive,
+        default=0.0,
+        metavar="M",
+        help="as many epochs as fit into these, which all kinds and seeds share",
+    )
     parser.add_argument("--prepare", action="store_true", help="write the run folder only, for accelerate launch")
     parser.add_argument("--anyway", action="store_true", help="also on a base that does not know the language")
     went_on = parser.add_mutually_exclusive_group()
     went_on.add_argument("--resume", action="store_true", help="go on where it stopped; an error if nothing was begun")
-    went_on.add_argument("--restart", action="store_true", help="start anew, whatever was begun")
+    went_on.add_argument("--restart", action="store_true", help="start anew, whatever was begun or is finished")
 
 
 def run(args: argparse.Namespace) -> int:
     """Trains every kind with every seed, then puts the best of each into the role folder. A run that was stopped goes
-    on with the same command."""
-    from commands._finetune import Order, install_best, prepared, train_all
+    on with the same command; what is trained already, with the same data, base and recipe, is kept."""
+    from commands._finetune import Order, kept, runs_of
 
     order = Order.of(args)
-    runs = prepared(order)
-    if args.prepare:
-        for each in runs:
-            show(f"ready: accelerate launch -m finetune.train {each}")
-        return 0
+    with runs_of(order) as runs:
+        if args.prepare:
+            for each in runs:
+                show(f"ready: accelerate launch -m finetune.train {each}")
+            return 0
+        if kept(runs):
+            same = "dataset, base and recipe are those that it was trained with"
+            show(f"kept: roles/{args.role} has this training already: {same} (--restart trains anew)")
+            return 0
+        _train(order, runs)
+    show(f"next: python launch.py role check {args.role}")
+    return 0
+
+
+def _train(order: "Order", runs: Sequence[Path]) -> None:
+    from commands._finetune import install_best, share_of, train_all
+
+    if order.minutes and len(runs) > 1:
+        share = share_of(order.minutes, len(runs))
+        show(f"{order.minutes:g} minutes in all: {share:g} for each of {len(runs)} runs")
     try:
         results = train_all(runs, tell=say)
     except KeyboardInterrupt:
@@ -48,8 +74,6 @@ def run(args: argparse.Namespace) -> int:
         raise
     for folder in install_best(results, tell=show):
         show(f"written: {folder}")
-    show(f"next: python launch.py role check {args.role}")
-    return 0
 
 
 def _positive(text: str) -> float:

@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> int:
     """Merges the ordinary LoRA of a role, checks that greedy replies stay the same, and says how to use the result."""
     from chatroom.roles import read_role
     from chatroom.settings import load_settings
-    from commands._finetune import base_folder
+    from commands._base_folder import base_folder
     from finetune.errors import WorkshopError
     from finetune.merge import merge
     from finetune.places import Workbench

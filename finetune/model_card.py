@@ -6,8 +6,6 @@ then nobody is kept from training. Knows no weights.
 
 from pathlib import Path
 
-from huggingface_hub import ModelCard
-
 CARDS = ("README.md", "MODEL_CARD.md")
 
 
@@ -27,6 +25,8 @@ def speaks(languages: tuple[str, ...], language: str) -> bool:
 
 
 def _declared(path: Path) -> tuple[str, ...]:
+    from huggingface_hub import ModelCard  # it brings asyncio along, and whoever is refused need not wait for that
+
     try:
         declared = ModelCard.load(path, ignore_metadata_errors=True).data.get("language")
     except Exception:  # a card is written by anybody, and its head may be anything

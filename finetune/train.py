@@ -10,24 +10,31 @@ command line but this one.
 import argparse
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from finetune.errors import WorkshopError
+from finetune.training.lock import held
+from finetune.training.plan import read_plan
 from finetune.training.report import gained
 from finetune.training.run import train
-from finetune.training.save import install
+from finetune.training.save import check_writable, install
 
 
 def main(args: argparse.Namespace) -> int:
     """Trains, and installs in the first process."""
+    first = os.environ.get("RANK", "0") == "0"
     try:
-        result = train(args.run)
-        if os.environ.get("RANK", "0") != "0":
-            return 0
-        folders = install([args.run])
+        if first:
+            check_writable(Path(read_plan(args.run).folder))
+        with held(args.run) if first else nullcontext():
+            result = train(args.run)
+            folders = install([args.run]) if first else []
     except WorkshopError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    if not first:
+        return 0
     print(gained(result))
     for folder in folders:
         print(f"written: {folder}")

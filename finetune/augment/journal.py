@@ -9,9 +9,11 @@ import fcntl
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import msgspec
 
@@ -36,15 +38,19 @@ class Journal:
         task: Names the file.
 
     Raises:
-        WorkshopError: Another run writes it, or a row can't be read.
+        WorkshopError: Another run writes it, it can't be written, or a row can't be read.
     """
 
     def __init__(self, folder: Path, task: str) -> None:
         if not _NAME.fullmatch(task):
             raise WorkshopError(task, "can't name a file of records", "use small letters, digits, - and _")
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{task}.jsonl"
-        self._rows, self._keys = self.path.open("a+b"), (folder / f"{task}.asked").open("a+b")
+        self._rows = _opened(self.path)
+        try:
+            self._keys = _opened(folder / f"{task}.asked")
+        except BaseException:
+            self._rows.close()
+            raise
         try:
             self._lock()
             self.asked = self._read_keys()
@@ -56,7 +62,11 @@ class Journal:
             raise
 
     def add(self, key: str, records: Sequence[Record]) -> None:
-        """Keeps what a job gave, nothing included; it is on the disk when this returns."""
+        """Keeps what a job gave, nothing included; it is on the disk when this returns.
+
+        Raises:
+            OSError: It can't be written; the job counts as not asked.
+        """
         rows = [
             _Row(context=record.context, reply=record.reply, made_by=record.made_by, job=key, left=len(records) - at)
             for at, record in enumerate(records, start=1)
@@ -115,13 +125,29 @@ class Journal:
             ) from error
 
 
-def _append(file: BinaryIO, data: bytes) -> None:
-    if data:
-        file.write(data)
-        file.flush()
+def _opened(path: Path) -> FileIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+b", 0)
+    except OSError as error:
+        problem = f"it can't be written: {error.strerror or error}"
+        raise WorkshopError(str(path), problem, "check its folder and the disk") from None
+
+
+def _append(file: FileIO, data: bytes) -> None:
+    """Writes all of it or, where the disk is full, nothing: half a row would spoil the one after it."""
+    end = file.seek(0, os.SEEK_END)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[file.write(left) :]
         os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            file.truncate(end)
+        raise
 
 
-def _cut(file: BinaryIO, length: int) -> None:
+def _cut(file: FileIO, length: int) -> None:
     file.truncate(length)
     file.seek(0, os.SEEK_END)

@@ -1,7 +1,7 @@
 """Runs jobs: asks for each that was not asked yet, keeps what is usable and new, and tells how far it is.
 
-At most a few are asked at a time. When the engine fails, nothing more is asked, what was kept stays, and the outcome
-says why; the next run goes on from there. It knows no prompts and no format of files.
+At most a few are asked at a time. When the engine or the disk fails, nothing more is asked, what was kept stays, and
+the outcome says why; the next run goes on from there. It knows no prompts and no format of files.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from finetune.augment.job import Job, Outcome
 from finetune.augment.journal import Journal
 from finetune.augment.writer import Writer
 from finetune.dialogue import Record
+from finetune.errors import WorkshopError
 
 AT_ONCE = 4
 
@@ -25,7 +26,7 @@ Progress = Callable[[Outcome], None]
 async def run(
     jobs: Sequence[Job], writer: Writer, journal: Journal, progress: Progress | None = None, *, at_once: int = AT_ONCE
 ) -> Outcome:
-    """Asks for jobs until all are asked or the engine fails.
+    """Asks for jobs until all are asked, or the engine or the disk fails.
 
     Args:
         journal: What it holds is neither asked again nor said again.
@@ -57,9 +58,17 @@ class _Run:
             try:
                 reply = await self._writer.ask(job[1])
             except EngineError as error:
-                self.outcome = replace(self.outcome, error=self.outcome.error or str(error))
+                self._stop(str(error))
                 return
-            self._keep(*job, reply)
+            try:
+                self._keep(*job, reply)
+            except OSError as error:
+                problem = f"it can't be written: {error.strerror or error}"
+                self._stop(str(WorkshopError(str(self._journal.path), problem, "make room on the disk")))
+
+    def _stop(self, error: str) -> None:
+        """Lets nobody ask for more; the first reason is told."""
+        self.outcome = replace(self.outcome, error=self.outcome.error or error)
 
     def _keep(self, key: str, job: Job, reply: str) -> None:
         given = [replies.usable(each, job) for each in replies.read(reply, job)[: job.wanted]]

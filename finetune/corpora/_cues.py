@@ -32,12 +32,19 @@ _TITLES = r"(?:(?:Mr|Mrs|Ms|Dr|St|Mme|Mlle|Sgt|Capt|MR|MRS|MS|DR|ST|MME|MLLE|SGT
 _STOP = re.compile(
     rf"[*_]{{0,3}}(?P<name>{_TITLES}[A-ZÀ-Þ][\w'’ -]{{0,30}})[*_]{{0,3}}"
     rf"(?P<aside>(?:\s*[,.]?\s?[*_]?{_BOX}[*_]?){{0,2}})"
-    r"(?:[*_]{0,3}\.[*_]{0,3}\s*(?:[—–]|-{1,2})?|[*_]{0,3}\s?(?:—|--))\s*(?=\S)"
+    r"(?:[*_]{0,3}\.[*_]{0,3}\s*(?:[—–]|-{1,2})?|[*_]{0,3}\s?(?:—|--))\s*(?=\S)(?![*_]{1,3}\s*$)"
 )
 _ALONE = re.compile(
     rf"[*_]{{0,3}}(?P<name>{_TITLES}[^\W\d_][\w'’.# &/＆·-]{{0,38}})[*_]{{0,3}}(?P<aside>(?:\s*{_BOX}){{0,3}})"
     r"\s*[.:]?[*_]{0,3}"
 )
+_BOLD = re.compile(
+    rf"(?P<mark>\*\*|__)(?P<name>[^\W\d_][^{COLONS}（）()\[\]【】〔〕*_,]{{0,39}}?)\s?[.,]?(?P=mark)"
+    rf"(?P<aside>(?:,\s?[^\s.{COLONS}—–*_][^.{COLONS}—–*_]{{0,59}}|\s*,?\s?[*_]?{_BOX}[*_]?|,?\s?[*_][^*_]{{1,60}}[*_])?)"
+)
+"""A name in bold, with what is said of the voice: `**MARTHE**, à part`."""
+_STOP_AFTER = re.compile(r"\s?\.?\s?(?:[—–]|--)\s*(?=\S)|\.\s+(?=\S)")
+_NOTHING_AFTER = re.compile(r"\s?[.:]?\s*$")
 _LAST_BOX = re.compile(rf"\s*{_BOX}\s*$")
 _BORDER = re.compile(
     r"[。！？!?….～~♪][”」』\"’）)\]】]*\s*|[”」』）)】]\s*|[\t\u3000]\s*|\s{2,}|(?<=[一-鿿])\s(?=[一-鿿])"
@@ -46,6 +53,7 @@ _ANY_COLON = re.compile(f"[{COLONS}]")
 _DIGITS = re.compile(r"[0-9０-９]")
 _QUOTES = ("“", '"', "「", "『", "＂")
 _TOGETHER = re.compile(r"同|齐|合|异口同声|\b(?:together|in unison|both|all)\b", re.IGNORECASE)
+_AS = re.compile(r"(?:as\s|饰演?|扮演?)\s*([^,，;；]{1,40})(?:[,，;；]|$)")
 _TECHNICAL = re.compile(
     r"(?:v\.?\s?o\.?|o\.?\s?[sc]\.?|cont(?:'|’|inue)?d?\.?|内心|内心独白|心声|心理|独白|画外音|旁白|电话|画外|同|齐|合|齐声|同时|异口同声"
     r"|together|in unison|aside|both|os|vo)",
@@ -64,6 +72,8 @@ class Cue(NamedTuple):
     """What is said on the same line, stripped; "" where it follows below."""
     slip: bool = False
     """Whether a semicolon stands where a colon should."""
+    bold: bool = False
+    """Whether the name is in bold: it then need not stand right above its words."""
 
     @property
     def together(self) -> bool:
@@ -71,9 +81,16 @@ class Cue(NamedTuple):
         return bool(self.aside and _TOGETHER.search(self.aside))
 
     @property
+    def voice(self) -> str:
+        """Who is played, where the brackets say that, as `(as Vex)`; else ""."""
+        found = _AS.match(self.aside)
+        name = found[1].strip() if found else ""
+        return name if name and not name[0].islower() and grade(name) == Grade.PLAIN else ""
+
+    @property
     def left_out(self) -> bool:
         """Whether the brackets hold more than how the voice is heard, as `(angry)`."""
-        return bool(self.aside) and not _TECHNICAL.fullmatch(self.aside.strip())
+        return bool(self.aside) and not self.voice and not _TECHNICAL.fullmatch(self.aside.strip())
 
     @property
     def quoted(self) -> bool:
@@ -100,17 +117,31 @@ def slip_cue(line: str) -> Cue | None:
 def stop_cue(line: str) -> Cue | None:
     """`HAMLET. Text`, `Mrs. Hale.--Text`, `_Tobin._ (aside.) Text`."""
     found = _STOP.match(line[:_REACH])
-    cue = _cue(found, line) if found else None
+    cue = _cue(found, line) if found else _bold(line, _STOP_AFTER)
     return cue if cue and grade(cue.name) == Grade.PLAIN else None
 
 
 def alone_cue(line: str) -> Cue | None:
     """`MARA (CONT'D)`, `HAMLET.` or `甲`, with its words on the lines below."""
     found = _ALONE.fullmatch(line) if len(line) <= 2 * LONGEST else None
-    cue = _cue(found, line) if found else None
-    if not cue or not (cue.name.isupper() or _is_short_han(cue.name)) or heading(line) or is_transition(line):
+    cue = _bold(line, _NOTHING_AFTER) or (_cue(found, line) if found else None)
+    if (
+        not cue
+        or not (cue.bold or cue.name.isupper() or _is_short_han(cue.name))
+        or heading(line)
+        or is_transition(line)
+    ):
         return None
     return cue if grade(cue.name) == Grade.PLAIN else None
+
+
+def _bold(line: str, after: "re.Pattern[str]") -> Cue | None:
+    """The cue that a name in bold is, if what follows it is as it must be."""
+    found = _BOLD.match(line[:_REACH])
+    rest = after.match(line[:_REACH], found.end()) if found else None
+    if not found or not rest:
+        return None
+    return _cue(found, line)._replace(text=line[rest.end() :].strip(), bold=True)
 
 
 def speeches(text: str, known: Collection[str]) -> Iterator[tuple[str, str]]:

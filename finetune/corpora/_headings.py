@@ -29,6 +29,13 @@ _EN = re.compile(
     rf"|(?P<scene>(?:SCENE|Scene)\s+{_NUMBER}\b)|(?P<edge>PROLOGUE|Prologue|EPILOGUE|Epilogue))"
     r"(?P<rest>.*)"
 )
+_NUMBER_FR = (
+    r"(?:\d{1,4}|[IVXLC]{1,8}|(?i:premi(?:er|[eè]re)|deuxi[eè]me|seconde?|troisi[eè]me|quatri[eè]me|cinqui[eè]me"
+    r"|sixi[eè]me|septi[eè]me|huiti[eè]me|derni(?:er|[eè]re)|unique))"
+)
+_FR = re.compile(
+    rf"(?:(?P<act>(?:ACTE|Acte)\s+{_NUMBER_FR}(?!\w))|(?P<scene>(?:SC[EÈ]NE|Sc[eè]ne)\s+{_NUMBER_FR}(?!\w)))(?P<rest>.*)"
+)
 _EN_APART = re.compile(r"$|\s*[.:：,;—–(\[-]|\s+(?:ACT|Act|SCENE|Scene)\b")
 _SLUG_EN = re.compile(
     r"(?:\d{1,4}[A-Z]?[.)]?\s+)?(?:INT\.?\s?/\s?EXT|EXT\.?\s?/\s?INT|INT|EXT|I/E|EST|Int|Ext)(?:\.\s*|\s+(?=[A-Z]))\S.*"
@@ -39,6 +46,12 @@ _WHERE = r"(?:内景?|外景?|内外景?|室内|室外)"
 _WHEN_WHERE = re.compile(rf"(?:{_WHEN}{_WHERE}?|{_WHERE}{_WHEN}?)")
 _WORDS = re.compile(r"[\s、，,/／.．。·—–-]+")
 _RULE = re.compile(r"(?:#{1,6}|[-‐–—─━]{3,}|[*＊]{3,}|(?:[*＊]\s+){2,}[*＊]|[=＝]{3,}|[_]{3,}|[~～]{3,}|[-*=#—\s]{5,})")
+_LONGEST_DIRECTION = 600
+_ACTS = re.compile(
+    r"[(（\[【_*].*[)）\]】_*][.。]?|(?:(?:Re-)?[Ee]nter|Exit|Exeunt|Entre|Entrent|Sort|Sortent)\s.*"
+    r"|(?:Ils?|Elles?|On|He|She|They)\s[a-zà-ÿ].*"
+    r"|(?=.*\s[a-zà-ÿ]).*[.…]|.*。"
+)
 _MARKDOWN = re.compile(r"(#{1,6})\s+(?=\S)")
 _AROUND = "#*=＝~～_-—─ \t\u3000"
 _BOXES = (("【", "】"), ("[", "]"), ("（", "）"), ("(", ")"), ("〖", "〗"), ("「", "」"), ("《", "》"))
@@ -100,9 +113,21 @@ def heading(line: str) -> Heading | None:
     marked = _MARKDOWN.match(line)
     words = _bare(line)
     level = _level(words)
-    if not level and marked:
+    if not level and marked and not small_direction(line):
         level = min(len(marked[1]), 3)
     return Heading(level, " ".join(words.split())) if level and words else None
+
+
+def small_direction(line: str) -> str:
+    """The stage direction that a small heading is, as `### Il sort.`; "" for any other line.
+
+    It is no title: it has three marks or more, and is put in brackets, ends as a sentence or says who comes and goes.
+    """
+    marked = _MARKDOWN.match(line[:LONGEST]) if len(line) <= _LONGEST_DIRECTION else None
+    words = line[marked.end() :].strip(" #") if marked and len(marked[1]) > 2 else ""
+    if not words or words[0].isdigit() or _level(_bare(words)):
+        return ""
+    return words if _ACTS.fullmatch(words) else ""
 
 
 def label(line: str) -> Label | None:
@@ -134,7 +159,7 @@ def _bare(line: str) -> str:
 def _level(words: str) -> int:
     if found := _ZH.fullmatch(words):
         return _group_level(found) if _stands_apart(found) else 0
-    if found := _EN.fullmatch(words):
+    if found := _EN.fullmatch(words) or _FR.fullmatch(words):
         return _group_level(found) if _EN_APART.match(found["rest"]) else 0
     return 4 if _SLUG_EN.fullmatch(words) or _is_slug(words) else 0
 

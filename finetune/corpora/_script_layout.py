@@ -45,6 +45,8 @@ class Script(NamedTuple):
     """Whether empty lines part its speeches: then all of a paragraph is one speech."""
     punctuated: bool
     """Whether its speeches end as sentences do, so that one that doesn't goes on."""
+    spaced: bool
+    """Whether empty lines part its names from the words below them, and the paragraphs of one speech."""
     named: frozenset[str]
     """Speakers that the user names: they are taken as they are written."""
 
@@ -67,7 +69,10 @@ class Script(NamedTuple):
             return ("",)
         found = glued_names.parted(cue.name, self.names) if cue.name not in self.names else ()
         found = found or joined(cue.name, self.names, together=cue.together)
-        return found if all(name in self.names for name in found) else ()
+        known = all(name in self.names for name in found)
+        if known and cue.voice:
+            return ("" if speaker_names.is_narrator(cue.voice) else cue.voice,)
+        return found if known else ()
 
 
 _CUES = {Layout.COLON: colon_cue, Layout.STOP: stop_cue, Layout.ALONE: alone_cue}
@@ -87,6 +92,8 @@ class _Found(NamedTuple):
     cue: Cue
     apart: bool
     """Whether nothing stands right above it."""
+    above: bool
+    """Whether it stands right above another line."""
 
 
 def survey(rows: Sequence[str], named: Sequence[str] = ()) -> Script:
@@ -107,6 +114,7 @@ def survey(rows: Sequence[str], named: Sequence[str] = ()) -> Script:
         names,
         parted=apart * 5 >= len(cues) * 4 and len(cues) > 1,
         punctuated=ended * 2 >= len(cues),
+        spaced=layout is Layout.ALONE and 2 * sum(found.above for found in cues) < len(cues),
         named=frozenset(named),
     )
 
@@ -139,10 +147,12 @@ def _candidate(
 def _cues(layout: Layout, lines: Sequence[_Line], named: frozenset[str]) -> Iterator[_Found]:
     look = _CUES[layout]
     for line in lines:
-        may_be = layout is not Layout.ALONE or (line.apart and line.above)
+        may_be = layout is not Layout.ALONE or line.apart
         cue = look(line.words) if may_be else None
+        if cue and layout is Layout.ALONE and not (line.above or cue.bold):
+            continue
         if cue and (cue.name in named or not (line.headed or label(line.words))):
-            yield _Found(cue, line.apart)
+            yield _Found(cue, line.apart, line.above)
 
 
 def _lines(rows: Sequence[str]) -> list[_Line]:

@@ -69,6 +69,9 @@ _STARTS_EN = _listed("he she they it we you this that there these those what whe
 _PARTICLES = _listed("of the de von van der den la le du da di del and at in to with on for from o' al el bin no. y")
 _PLAINLY = re.compile(r"\s*[、&＆+＋/／]\s*")
 _MAYBE = tuple(re.compile(between) for between in (r"\s*[,，]\s*", r"\s+(?:and|AND)\s+", r"[和与及跟]", r"\s+"))
+_LISTED = re.compile(r"\s*[,，]\s*(?:(?:and|et|und)\s+)?|\s+(?:and|et|und)\s+")
+"""Between names of which the last is joined by a word: `SAM, LIAM and TRAVIS`."""
+_JOINS = re.compile(r"\s(?:and|et|und)\s")
 _HOW_MANY = re.compile(r"(?<=.)(?:[二两三四五六七八九十]人|等人?)$")
 
 
@@ -123,6 +126,9 @@ def joined(written: str, known: Collection[str], *, together: bool = False) -> t
         return (written,)
     parts = _parts(_PLAINLY, written)
     if len(parts) > 1 and all(map(grade, parts)) and parts[0].rstrip(".").casefold() not in _TITLES:
+        return parts
+    parts = _parts(_LISTED, written) if _JOINS.search(written) else ()
+    if len(parts) > 1 and (set(parts) <= set(known) or all(part.isupper() and grade(part) for part in parts)):
         return parts
     for separator in _MAYBE:
         parts = _parts(separator, written)

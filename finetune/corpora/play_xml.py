@@ -12,6 +12,7 @@ from html import unescape
 
 from lxml import etree
 
+from finetune.corpora._directions import CLOSES, OPENS, parted, say_parted
 from finetune.corpora._scene_draft import SceneDraft
 from finetune.corpora._speaker_names import joined
 from finetune.corpora.base import CorpusFile, Head
@@ -30,7 +31,6 @@ _PROLOG = re.compile(r"\ufeff?(?>\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*>)*+<[^
 _SPEECHES = re.compile(r"<(?:\w+:)?(?:speaker|speech|sp)[\s>]", re.IGNORECASE)
 _ROOT = re.compile(r"<(?:\w+:)?(?:play|tei|tei\.2)[\s>]", re.IGNORECASE)
 _AFTER_NAME = re.compile(r"[,，、:：(（]")
-_HAN = re.compile(r"[\u3400-\u9fff]")
 
 _SPEECH, _STAGE = frozenset({"speech", "sp"}), frozenset({"stage", "stagedir", "scndescr", "set"})
 _TITLE, _PERSON = frozenset({"title", "head"}), frozenset({"persona", "castitem"})
@@ -166,14 +166,14 @@ class _Play:
         for words in before:
             self._narrate(place, words)
         if not names and text:
-            self._file.note(f'{place}: "{text[:40]}"', "a speech without a speaker was taken for narration")
+            self._file.note(
+                f'{place}: "{parted(text).text[:40]}"', "a speech without a speaker was taken for narration"
+            )
         if len(names) > 1:
             self._file.note(place, "several speak at once: each was given the words")
         if not text and not before and not after:
             self._file.skip(place, "a speech without words")
-        for name in names or ("",):
-            if text:
-                self._draft.say(place, name, text)
+        say_parted(self._draft, self._file, place, names or ("",), text)
         self._spoken.update(names)
         for words in after:
             self._narrate(place, words)
@@ -197,13 +197,17 @@ def _level(element: "etree._Element") -> int:
 
 
 def _speakers(speech: "etree._Element") -> tuple[str, ...]:
-    found = [" ".join(_row(child).split()).rstrip(".:：。") for child in speech.iter() if _name(child) == "speaker"]
+    found = [
+        " ".join(parted(_row(child)).text.split()).rstrip(".:：。")
+        for child in speech.iter()
+        if _name(child) == "speaker"
+    ]
     found = found or [name.lstrip("#") for name in (speech.get("who") or "").split()]
     return tuple(dict.fromkeys(name.strip() for written in found if written for name in joined(written, ())))
 
 
 def _said(speech: "etree._Element") -> tuple[list[str], str, list[str]]:
-    """What happens before a speech, its words, and what happens after; directions within it stay in it, in brackets."""
+    """What happens before a speech, its words, and what happens after; directions within it are marked."""
     children = [child for child in speech if _name(child) not in _ASIDE]
     stages = [_name(child) in _STAGE for child in children]
     first = next((at for at, stage in enumerate(stages) if not stage), len(children))
@@ -218,11 +222,11 @@ def _said(speech: "etree._Element") -> tuple[list[str], str, list[str]]:
 
 def _text(element: "etree._Element") -> str:
     """All the words of an element, a line of verse on a line."""
-    return _tidy(_row(element, bare=True))
+    return _tidy(_unmarked(_row(element, bare=True)))
 
 
 def _row(element: "etree._Element", *, bare: bool = False) -> str:
-    """The words as they stand; a stage direction in brackets unless it is asked for itself."""
+    """The words as they stand; a stage direction is marked unless it is asked for itself."""
     if element.tag is etree.Entity:
         return unescape(element.text or "")
     words = [element.text or ""]
@@ -232,7 +236,7 @@ def _row(element: "etree._Element", *, bare: bool = False) -> str:
         words.append(f"{_ROW}{inner}{_ROW}" if name in _ROWS - _STAGE else inner)
         words.append(_tail(child))
     text = "".join(words)
-    return text if bare or _name(element) not in _STAGE else _bracketed(text)
+    return text if bare or _name(element) not in _STAGE else _marked(text)
 
 
 def _tail(element: "etree._Element") -> str:
@@ -241,11 +245,13 @@ def _tail(element: "etree._Element") -> str:
     return tail if tail.strip() or _name(element) not in _WORDS else ""
 
 
-def _bracketed(text: str) -> str:
-    words = " ".join(text.split())
-    if not words or words[0] in "([（【":
-        return words
-    return f"（{words}）" if _HAN.search(words) else f"({words})"
+def _marked(text: str) -> str:
+    words = " ".join(_unmarked(text).split())
+    return f"{OPENS}{words}{CLOSES}" if words else ""
+
+
+def _unmarked(text: str) -> str:
+    return text.replace(OPENS, "").replace(CLOSES, "")
 
 
 def _tidy(text: str) -> str:

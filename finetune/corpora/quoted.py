@@ -1,8 +1,9 @@
 """Dialogue in quotation marks after a name: `角色:「台词」`, scenes parted by `###` lines.
 
 A quotation may run over several lines; it ends with its own closing mark, or where the next name and quotation begin.
-What stands after the closing mark stays in the text. `旁白`, `scene`, `narrator` and no name at all are narration. Any
-other line is narration too and is noted, unless it is a heading. It knows no roles.
+What stands after the closing mark stays in the text; stage directions come out of it. `旁白`, `scene`, `narrator`
+and no name at all are narration. Any other line is narration too and is noted, unless it is a heading. It knows no
+roles.
 """
 
 import re
@@ -10,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from finetune.corpora import _speaker_names as speaker_names
-from finetune.corpora._headings import COLONS, Kind, heading, label
+from finetune.corpora._directions import say_parted
+from finetune.corpora._headings import COLONS, Kind, heading, label, small_direction
 from finetune.corpora._rows import read_rows
 from finetune.corpora._scene_draft import SceneDraft
 from finetune.corpora.base import CorpusFile, Head
@@ -161,8 +163,10 @@ class _Reading:
         names = speaker_names.joined(self._name, self._known) if self._name else ("",)
         if len(names) > 1:
             self._file.note(f'{self._place}: "{self._name[:40]}"', "several speak at once: each was given the words")
-        for name in names:
-            self._draft.say(self._place, name, text)
+        if self._name:
+            say_parted(self._draft, self._file, self._place, names, text)
+        else:
+            self._draft.say(self._place, "", text)
 
     def _break_off(self) -> None:
         """Ends a quotation whose mark never closed."""
@@ -174,7 +178,7 @@ class _Reading:
         """Takes a line without a quotation: somebody who is known, a place or time, or narration."""
         bare = _BARE.match(words[:_REACH])
         if bare and bare["name"].strip() in self._known:
-            self._draft.say(place, bare["name"].strip(), words[bare.end() :])
+            say_parted(self._draft, self._file, place, (bare["name"].strip(),), words[bare.end() :])
             return []
         told = label(words)
         if told and told.kind in (Kind.PREMISE, Kind.CAST):
@@ -182,7 +186,7 @@ class _Reading:
             self._draft.add_premise(place, words)
             return scenes
         self._file.note(f'{place}: "{words[:40]}"', "a line without a speaker was taken for narration")
-        self._draft.say(place, "", words)
+        self._draft.say(place, "", small_direction(words) or words)
         return []
 
 

@@ -10,7 +10,17 @@ import re
 from collections.abc import Iterator, Sequence
 
 from finetune.corpora._cues import Cue, speeches
-from finetune.corpora._headings import Heading, Kind, Label, heading, is_cast_title, is_transition, label
+from finetune.corpora._directions import say_parted
+from finetune.corpora._headings import (
+    Heading,
+    Kind,
+    Label,
+    heading,
+    is_cast_title,
+    is_transition,
+    label,
+    small_direction,
+)
 from finetune.corpora._rows import read_rows
 from finetune.corpora._scene_draft import SceneDraft
 from finetune.corpora._script_layout import Layout, Script, survey
@@ -35,6 +45,7 @@ _RESTS = "a line without a speaker was taken for the rest of the speech above it
 _NARRATED = "a line without a speaker was taken for narration"
 _SLIP = "a semicolon after a name was taken for a colon"
 _GLUED = "several names are written as one word: each was given the words"
+_PLAYED = "somebody speaks as another: the words are that one's"
 _UNSURE = "what stands before its colon was not taken for a speaker; the line was taken for narration"
 
 
@@ -55,7 +66,7 @@ def claims(head: Head) -> float:
 
 
 def _is_known(words: str) -> bool:
-    return bool(_direction(words) or heading(words) or label(words) or is_transition(words))
+    return bool(_direction(words) or heading(words) or label(words) or is_transition(words) or small_direction(words))
 
 
 def read(file: CorpusFile) -> Iterator[Scene]:
@@ -99,6 +110,8 @@ class _Reading:
             return self._head(place, found)
         if not known and (told := label(words)):
             return self._label(place, words, told)
+        if told_small := small_direction(words):
+            return self._happens(place, row, told_small)
         if is_cast_title(words):
             return self._list_cast(place, words)
         if self._cast is not None and self._add_person(place, words):
@@ -116,6 +129,14 @@ class _Reading:
         if found.level:
             self._draft.head(place, found.level, found.words)
         return scenes
+
+    def _happens(self, place: str, row: str, words: str) -> list[Scene]:
+        """Takes a direction that stands as a small heading; between a name and its words it parts nothing."""
+        if self._speech and self._speech.is_empty and not self._speech.narrated:
+            self._speech.add(f"[{words}]", direction=True)
+        else:
+            self._narrate(place, row, words, closed=True)
+        return []
 
     def _label(self, place: str, words: str, told: Label) -> list[Scene]:
         """Takes a line such as `时间：夜`: into the premise, or as something that happens."""
@@ -169,6 +190,8 @@ class _Reading:
         self._spoken.update(speech.names)
 
     def _tell(self, place: str, cue: Cue, names: tuple[str, ...]) -> None:
+        if cue.voice and names == (cue.voice,):
+            self._file.note(f'{place}: "{cue.name[:40]} ({cue.aside[:40]})"', _PLAYED)
         if cue.left_out:
             self._file.note(f'{place}: "{cue.aside[:40]}"', "what stands in brackets beside a name was left out")
         if cue.slip:
@@ -218,7 +241,7 @@ class _Reading:
         if speech.is_empty or self._in_paragraph():
             return True
         if speech.narrated or self._script.layout is Layout.ALONE:
-            return False
+            return self._script.spaced and not speech.narrated
         if self._gap:
             return self._script.punctuated and speech.going_on
         return _indent(row) > speech.indent or (self._script.punctuated and not speech.ended)
@@ -237,8 +260,10 @@ class _Reading:
         text = speech.text()
         if speech.is_empty:
             self._file.skip(_quoting(speech.place, speech.begins), "a name without words")
-        for name in (("",) if speech.is_empty else speech.names) if text else ():
-            self._draft.say(speech.place, name, text)
+        if not speech.narrated and not speech.is_empty:
+            say_parted(self._draft, self._file, speech.place, speech.names, text)
+        elif text:
+            self._draft.say(speech.place, "", text)
 
 
 def _quoting(place: str, words: str) -> str:

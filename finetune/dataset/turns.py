@@ -68,13 +68,14 @@ def _heard(lines: Sequence[Line], at: int, role: RoleSpec, settings: Settings) -
 
 
 def _first_within(lines: Sequence[Line], at: int, characters: int, most: int) -> int:
-    """Where what is heard begins: whole lines, and always the last one."""
-    first, left = at, characters
-    while first > 0 and at - first < most:
+    """Where what is heard begins: whole lines, and always the last one. `most` counts what somebody said."""
+    first, left, said = at, characters, 0
+    while first > 0 and said < most and at - first < MOST_LINES:
         left -= len(lines[first - 1].text)
         if left < 0 and first < at:
             break
         first -= 1
+        said += bool(lines[first].name)
     return first
 
 

@@ -138,6 +138,12 @@ def changes(before: Plan, now: Plan) -> list[str]:
     return found
 
 
+def is_same(before: Plan, now: Plan) -> bool:
+    """Whether what one plan gave is what the other asks for."""
+    named = not now.base_name or now.base_name == before.base_name
+    return named and before.folder == now.folder and not changes(before, now)
+
+
 def check_same(run: Path, now: Plan) -> None:
     """Refuses to go on with a run whose plan was another.
 

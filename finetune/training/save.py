@@ -6,6 +6,7 @@ trains nothing.
 
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +19,7 @@ from chatroom.toml_table import rewrite
 from finetune.dataset.files import HELD_OUT, TRAIN, read_dataset
 from finetune.dataset.render import is_ours
 from finetune.errors import WorkshopError
-from finetune.provenance import write_provenance
+from finetune.provenance import stamped, write_provenance
 from finetune.training.plan import Plan, Result
 from finetune.training.role_model import with_model
 from finetune.training.run import MODEL, read_result
@@ -56,6 +57,46 @@ def install(runs: Sequence[Path], seeds: Sequence[Result] = ()) -> list[Path]:
     finally:
         for folder in fresh.values():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_installed(runs: Sequence[Path], seeds: Sequence[Result] = ()) -> bool:
+    """Whether a role folder has what `install` would put there: by the stamps in it and what role.toml names."""
+    results = {name: result for _, (name, result) in _placed(runs)}
+    plan = next(iter(results.values())).plan
+    role = Path(plan.folder)
+    try:
+        text = (role / "role.toml").read_text(encoding="utf-8-sig")
+        return with_model(text, _keys(set(results), plan)) == text and all(
+            _says(role / name / "provenance.json", result, seeds) for name, result in results.items()
+        )
+    except (OSError, ValueError, WorkshopError):
+        return False
+
+
+def _says(path: Path, result: Result, seeds: Sequence[Result]) -> bool:
+    """Whether a stamp is the one of a result; who made it is not asked, for a full training over others' base."""
+    stamp, plan = json.loads(path.read_text(encoding="utf-8")), result.plan
+    base = "" if plan.kind == "full" else plan.base_digest
+    wanted = stamped(recipe=_recipe(plan), dataset=plan.data_digest, scores=scores(result, seeds), base=base)
+    return isinstance(stamp, dict) and {**stamp, "made_by": wanted["made_by"]} == wanted
+
+
+def check_writable(role: Path) -> None:
+    """Sees to it that a role folder can be written: after a training of hours it is too late to tell.
+
+    Raises:
+        WorkshopError: It can't.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=role) as probe:
+            probe.write(b"?")
+    except OSError as error:
+        problem = f"it can't be written: {error.strerror or error}"
+        raise WorkshopError(str(role), problem, "check its permissions and the disk; nothing was trained") from None
+
+
+def _recipe(plan: Plan) -> Path:
+    return Path(plan.recipe_file or "finetune/recipes/role.toml")
 
 
 def _placed(runs: Sequence[Path]) -> list[tuple[Path, tuple[str, Result]]]:
@@ -121,10 +162,9 @@ def _write(folder: Path, run: Path, result: Result, seeds: Sequence[Result]) -> 
     else:
         _write_adapter(folder, run / MODEL, plan.base_name or Path(plan.base).name)
     data = Path(plan.dataset)
-    recipe = Path(plan.recipe_file or "finetune/recipes/role.toml")
     base = "" if plan.kind == "full" else plan.base_digest
     write_provenance(
-        folder, recipe=recipe, dataset=[data / TRAIN, data / HELD_OUT], scores=scores(result, seeds), base=base
+        folder, recipe=_recipe(plan), dataset=[data / TRAIN, data / HELD_OUT], scores=scores(result, seeds), base=base
     )
     if plan.kind == "full" and not is_ours(Path(plan.base)):
         _disown(folder / "provenance.json")

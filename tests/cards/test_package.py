@@ -1,5 +1,6 @@
 """Role packages: what is packed comes out as it was, and whatever is wrong with one leaves nothing behind."""
 
+import io
 import json
 import stat
 import struct
@@ -10,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from cards.package import write_package
+from chatroom.errors import FolderError
 from chatroom.roles import read_role
 from tests.cards.conftest import Launch
 from tests.cards.samples import ROLE_FILES, manifest_of, package_file, zip_file
-from tests.folders import make_adapter, make_role
+from tests.folders import make_adapter, make_base, make_role
+from tests.workshop.limits import as_nobody, open_folder
 
 TOML = 'name = "Mara Vell"\n[model]\nadapter = "adapter"\n[knowledge]\nsources = ["wiki"]\n'
 
@@ -235,3 +239,23 @@ def test_a_base_that_is_missing_is_told(world: Path, launch: Launch) -> None:
     done = launch("role", "import", package_file(world / "m.zip", files))
     assert (done.status, "none" in done.err) == (1, True)
     assert nothing_new(world)
+
+
+@pytest.mark.parametrize("name", ["wiki", "wiki/lens.md"])
+def test_what_cannot_be_read_is_refused(name: str) -> None:
+    with open_folder() as world:
+        make_base(world / "models/hearth")
+        folder = make_rich_role(world)
+        role = read_role(folder, world / "models")
+        (folder / name).chmod(0)
+        with as_nobody(), pytest.raises(FolderError, match=rf"^roles/mara/{name}: it can't be read: Permission denied"):
+            write_package(io.BytesIO(), role)
+        (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("kind", ["png", "charx", "json"])
+def test_a_card_leaves_the_adapter_behind(world: Path, launch: Launch, kind: str) -> None:
+    make_rich_role(world)
+    done = launch("role", "export", "mara", "--as", kind)
+    assert "note: left behind: its adapter, which only a package carries (--as package)" in done.out
+    assert "behind" not in launch("role", "export", "mara", "--as", "package").out

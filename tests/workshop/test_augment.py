@@ -21,6 +21,7 @@ from finetune.augment.writer import Writer
 from finetune.dialogue import Line, Record, read_records
 from finetune.errors import WorkshopError
 from knowledge.documents import Document, Section
+from tests.workshop.limits import full_disk
 
 scripted = plugins.load("chatroom.engines", "scripted")
 CHAT, ROOM = Facts(context=4096, has_template=True), Facts(context=4096)
@@ -149,6 +150,21 @@ async def test_an_engine_that_fails_ends_the_run(tmp_path: Path) -> None:
     assert not again.error
 
 
+async def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
+    await ask([a_job(1)], tmp_path, pair(1))
+    engine = scripted.Engine(EngineOptions(base=""))
+    engine.script.extend(scripted.Reply(text=pair(number)) for number in range(2, 8))
+    await engine.start()
+    with Journal(tmp_path, "pages") as journal:
+        with full_disk():
+            outcome = await run([a_job(n) for n in range(1, 8)], Writer(engine, CHAT, made_by="x"), journal)
+        assert str(journal.path) in outcome.error
+        assert "it can't be written" in outcome.error
+        assert "make room on the disk" in outcome.error
+    outcome, _, engine = await ask([a_job(1), a_job(2)], tmp_path, pair(2))
+    assert (outcome.before, outcome.kept, len(engine.asked)) == (1, 1, 1)
+
+
 async def test_few_are_asked_at_a_time(tmp_path: Path) -> None:
     gate = scripted.Gate()
     engine = scripted.Engine(EngineOptions(base=""))
@@ -235,6 +251,14 @@ def test_a_bad_row_is_named(tmp_path: Path) -> None:
 def test_one_run_writes_at_a_time(tmp_path: Path) -> None:
     with Journal(tmp_path, "pages"), pytest.raises(WorkshopError, match="another run"):
         Journal(tmp_path, "pages")
+
+
+def test_a_journal_without_a_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "made").write_text("a file")
+    (tmp_path / "other/pages.asked").mkdir(parents=True)
+    for folder in ("made", "other"):
+        with pytest.raises(WorkshopError, match=rf"{folder}/pages.*can't be written"):
+            Journal(tmp_path / folder, "pages")
 
 
 def test_pages_become_jobs_piece_by_piece() -> None:

@@ -99,6 +99,12 @@ def test_a_window_holds_the_last_lines() -> None:
     assert [line.text for line in first(*lines, mode="single").heard] == ["Four."]
 
 
+def test_what_happens_counts_as_no_line() -> None:
+    lines = [("Ann", "One."), ("", "Rain."), ("Ann", "Two."), ("Ben", "Three."), ("", "[He rises.]"), ("MARA", "Four.")]
+    assert [line.text for line in first(*lines, mode="single").heard] == ["Three.", "[He rises.]"]
+    assert [line.text for line in first(*lines, mode="window").heard] == ["Two.", "Three.", "[He rises.]"]
+
+
 def test_merged_lines_keep_their_speakers() -> None:
     lines = (("安", "在吗？"), ("本", "好冷。"), ("Mara", "在。"), ("安", "那就好。"), ("Mara", "嗯。"))
     role = RoleSpec(id="mara", name="Mara", language="zh")

@@ -57,13 +57,16 @@ def test_acts_and_speeches_become_scenes(tmp_path: Path) -> None:
     assert [scene.title for scene in scenes] == ["ACT I SCENE I. A rock.", "SCENE II. The quay."]
     assert lines_of(scenes[0]) == [
         ("", "Enter MARA"),
-        ("MARA", "Who is there?\n(Aside)\n(Rising) No one & nothing."),
+        ("MARA", "Who is there?\nNo one & nothing."),
+        ("", "Aside"),
+        ("", "Rising"),
         ("", "Exit"),
         ("TOBIN", "We are—here."),
         ("ALL", "We are—here."),
     ]
     assert scenes[0].cast == {"MARA": "keeper of the light"}
-    assert noted == [("line 12", "several speak at once: each was given the words")]
+    assert ("line 12", "several speak at once: each was given the words") in noted
+    assert [place for place, what in noted if "stage direction" in what] == ['line 9: "Aside"', 'line 9: "Rising"']
 
 
 def test_what_is_no_speech_is_told(tmp_path: Path) -> None:
@@ -77,7 +80,8 @@ def test_tei_is_read_alike(tmp_path: Path) -> None:
     assert scene.title == "第一幕 第一场"
     assert lines_of(scene) == [
         ("", "夜。"),
-        ("甘棠", "你（指门）走！\n快。"),
+        ("甘棠", "你走！\n快。"),
+        ("", "指门"),
         ("xm", "雪落\n无声"),
         ("an", "雪落\n无声"),
         ("Mara", "Now go!"),
@@ -122,7 +126,7 @@ def test_files_without_speeches_are_refused(tmp_path: Path, text: str) -> None:
 
 def test_a_damaged_play_is_read_so_far(tmp_path: Path) -> None:
     scenes, skipped, _ = opened(tmp_path, PLAY[: PLAY.index("Gone.")])
-    assert len(scenes[0].lines) == 5
+    assert len(scenes[0].lines) == 7
     assert any("it is damaged" in reason for _, reason in skipped)
 
 

@@ -57,7 +57,8 @@ def test_quotations_run_over_lines(tmp_path: Path) -> None:
 
 def test_words_after_a_quotation_stay(tmp_path: Path) -> None:
     assert said(tmp_path, "甲:「走」（起身）\n乙:「不」甲:「好」「再见」\n甲:「去」 now") == [
-        ("甲", "走（起身）"),
+        ("甲", "走"),
+        ("", "（起身）"),
         ("乙", "不"),
         ("甲", "好「再见」"),
         ("甲", "去 now"),
