@@ -80,6 +80,11 @@ Ask = Callable[[Question], list[str]]
 """Gives the pages that a way of searching finds, best first."""
 
 
+def anybody(audience: Audience) -> bool:
+    """Lets through what only some may know: each role asks about its own pages."""
+    return True
+
+
 class Wikis:
     """The bundled wikis, indexed as they are in use and for the plain ways."""
 
@@ -109,16 +114,16 @@ class Wikis:
         return list(dict.fromkeys(index.passage(row).source for row in rows.tolist()))
 
     def raw(self, question: Question) -> list[str]:
-        hits = search([self.index[question.role]], question.query(), self.embedder, raw=True, limit=10)
+        hits = search([self.index[question.role]], question.query(), self.embedder, raw=True, limit=10, allowed=anybody)
         return [hit.passage.source for hit in hits]
 
     def served(self, question: Question, mode: Mode = "hybrid") -> list[str]:
-        hits = search([self.index[question.role]], question.query(), self.embedder, mode=mode)
+        hits = search([self.index[question.role]], question.query(), self.embedder, mode=mode, allowed=anybody)
         return list(dict.fromkeys(hit.passage.source for hit in hits))
 
     def talked(self, line: str, role: str, mode: Mode) -> bool:
         """Whether a line of small talk finds anything."""
-        return bool(search([self.index[role]], query_of([Line(text=line)]), self.embedder, mode=mode))
+        return bool(search([self.index[role]], query_of([Line(text=line)]), self.embedder, mode=mode, allowed=anybody))
 
 
 def quality(wikis: Wikis, questions: Sequence[Question]) -> Iterator[dict[str, object]]:
@@ -160,7 +165,7 @@ def _lost(wikis: Wikis, questions: Sequence[Question], mode: Mode) -> tuple[int,
     """How many questions lose their page to the floor, of how many that had it among the first four documents."""
     lost = found = 0
     for each in questions:
-        hits = search([wikis.index[each.role]], each.query(), wikis.embedder, mode=mode, raw=True)
+        hits = search([wikis.index[each.role]], each.query(), wikis.embedder, mode=mode, raw=True, allowed=anybody)
         if any(hit.passage.source in each.pages for hit in hits):
             found += 1
             lost += not set(wikis.served(each, mode)) & set(each.pages)

@@ -159,7 +159,8 @@ def _read(path: Path) -> tuple[RoomFile, list[FolderError]]:
         try:
             documents.append(folder.documents(name))
         except ValueError as error:
-            faults.append(FolderError(_label(path), str(error), "name a file or folder beside this file", key="sources"))
+            remedy = "name a file or folder beside this file"
+            faults.append(FolderError(_label(path), str(error), remedy, key="sources"))
     faults += [FolderError(_label(path), problem, remedy, key=key) for key, problem, remedy in found]
     faults += [FolderError(_label(path), *fault) for fault in _problems(path.stem, room)]
     there = {"folder": folder.path, "documents": tuple(documents)}

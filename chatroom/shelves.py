@@ -19,7 +19,9 @@ from knowledge.indexing.build import State, state
 
 _ROOMS, _LINES, _PAGES = "rooms", "lines", "pages"
 
-__all__ = ["EXCHANGES", "Collection", "exchanges", "index_folder", "lines_folder", "lore_pages", "memory_folder", "pages"]
+__all__ = [
+    "EXCHANGES", "Collection", "exchanges", "index_folder", "lines_folder", "lore_pages", "memory_folder", "pages",
+]  # fmt: skip
 
 
 class Collection(Noun, frozen=True, kw_only=True):
@@ -44,8 +46,9 @@ class Collection(Noun, frozen=True, kw_only=True):
         """
         if not self.roots:
             return None
-        if self.carried and self.state(self.carried, embedder) == "fresh" and _intact(self.carried, _stamp(self.carried)):
-            return self.carried
+        carried = self.carried
+        if carried and self.state(carried, embedder) == "fresh" and _intact(carried, _stamp(carried)):
+            return carried
         return self.own if self.state(self.own, embedder) == "fresh" else None
 
     def state(self, folder: Path, embedder: str) -> State:

@@ -85,8 +85,10 @@ class Desk:
 
     def _examples(self, reader: Reader, query: Query) -> Iterator[Example]:
         if reader.examples and (index := self._index(reader.mark, self._exchanges(reader))):
-            for hit in search([index], query, self._holdings.embedder, limit=reader.examples, raw=True):
-                yield Example(before=hit.passage.sought.split("\n")[-1], text=hit.passage.text)
+            hits = search([index], query, self._holdings.embedder, limit=2 * reader.examples, raw=True)
+            nearest = {hit.passage.text: hit.passage.sought for hit in reversed(hits)}  # some replies stand there twice
+            for text in list(dict.fromkeys(hit.passage.text for hit in hits))[: reader.examples]:
+                yield Example(before=nearest[text].split("\n")[-1], text=text)
 
     def _index(self, mark: str, collection: Collection) -> Index | None:
         """The index of what the documents hold now; which one that is, is looked up once for each state of them."""

@@ -40,7 +40,7 @@ def save_tokens(path: Path, ids: list[int], learn: list[bool] | None = None) -> 
     """Writes one source; without `learn` every id is learnt."""
     path.parent.mkdir(parents=True, exist_ok=True)
     marks = np.ones(len(ids), dtype=np.bool_) if learn is None else np.array(learn, dtype=np.bool_)
-    np.savez(path, ids=np.array(ids, dtype=np.uint16), learn=marks)
+    np.savez_compressed(path, ids=np.array(ids, dtype=np.uint16), learn=marks)
 
 
 def load_tokens(path: Path) -> Tokens:

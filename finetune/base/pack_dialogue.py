@@ -1,25 +1,32 @@
-"""Packs scenes and roles' lines into token files for the base's second stage.
+"""Packs what was written by hand into token files for the base's later stages.
 
-Rows are filled with whole examples and padded, so that a row begins as a prompt does. Each pass draws everything
-anew: other names, other talk before. Held-out records and every 20th scene go to the validation file. It knows no
-model.
+Three sources: `turns`, moments with loss on what was said and on the reply; `evenings`, scenes as everybody hears them;
+`long`, moments late in an evening. Rows are filled with whole examples; a pad between two says that they don't belong
+together. Each pass draws everything anew. It knows no model but the one that searches.
 
     nice -n 19 python -m finetune.base.pack_dialogue finetune/recipes/hearth.toml
 """
 
 import argparse
 import random
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from finetune.base.frames import read_frames
+from finetune.base.lessons import Lessons
 from finetune.base.pack import PAD, save_tokens
-from finetune.base.role_data import RoleData, Table, renamed_scene, room_premise
+from finetune.base.reminders import Reminders
+from finetune.base.role_data import Table
 from finetune.dataset.moment import Moment
 from finetune.dataset.render import Example, Renderer
 from finetune.dialogue import Scene, read_scenes
 
-SCENE_HELD_OUT = 20
+FILLINGS = 4
+"""How often a frame is filled for every time that a scene is told."""
+OTHER_HELD_OUT = 20
+"""Of the scenes that are not about the island, every so many is held out."""
 
 
 class DialogueRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,9 +37,14 @@ class DialogueRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     rooms: Path
     names: list[str]
     passes: int
-    turns_per_scene: int
     row: int
+    long_row: int
+    long_share: float
     seed: int
+
+    @property
+    def role_folders(self) -> list[Path]:
+        return [self.roles / name for name in self.names]
 
 
 def read_recipe(path: Path) -> tuple[DialogueRecipe, Path]:
@@ -42,70 +54,73 @@ def read_recipe(path: Path) -> tuple[DialogueRecipe, Path]:
     return recipe, Path(data["tokens"])
 
 
-def scene_examples(renderer: Renderer, scene: Scene, turns: int, rng: random.Random) -> list[Example]:
-    """The scene as a transcript, and some of its lines as replies."""
-    places = rng.sample(range(1, len(scene.lines)), min(turns, len(scene.lines) - 1))
-    return [renderer.transcript(scene), *(renderer.example(scene_moment(scene, at)) for at in places)]
+def turns(renderer: Renderer, lessons: Lessons, share: float = 1.0, *, late: bool = False) -> Iterator[Example]:
+    """Every turn of every scene once, and of every frame some fillings; or a share of them."""
+    for scene in lessons.table.scenes:
+        if lessons.rng.random() < share:
+            yield from (rendered(renderer, lessons, moment) for moment in lessons.of_scene(scene, late=late))
+    for frame in lessons.frames * FILLINGS:
+        if lessons.rng.random() < share:
+            yield from (rendered(renderer, lessons, moment) for moment in lessons.of_frame(frame))
 
 
-def scene_moment(scene: Scene, at: int) -> Moment:
-    """The moment in which line `at` is said."""
-    line = scene.lines[at]
-    return Moment(
-        premise=scene.premise,
-        heard=tuple(scene.lines[:at]),
-        name=line.name,
-        persona=scene.cast.get(line.name, ""),
-        reply=line.text,
-    )
+def rendered(renderer: Renderer, lessons: Lessons, moment: Moment) -> Example:
+    """A moment as ids, with loss on what was said before too; but the greetings open every room and are no lesson."""
+    greeted = moment.heard[0] in lessons.table.greetings()
+    return renderer.example(moment, learn_lines=not greeted)
 
 
-def one_pass(renderer: Renderer, table: Table, scenes: list[Scene], turns: int, rng: random.Random) -> list[Example]:
-    """Everything once, in a new guise."""
-    found = [each for scene in scenes for each in scene_examples(renderer, renamed_scene(scene, rng), turns, rng)]
-    for role in table.roles:
-        found += [renderer.example(table.varied(role, record, rng), learn_lines=True) for record in role.train]
-    rng.shuffle(found)
-    return found
+def evenings(renderer: Renderer, lessons: Lessons, others: list[Scene]) -> Iterator[Example]:
+    """Every scene once as a transcript: those of the table in evenings, all others by themselves."""
+    yield from map(renderer.transcript, lessons.evenings(lessons.table.scenes))
+    yield from map(renderer.transcript, others)
 
 
-def packed(examples: list[Example], row: int) -> tuple[list[int], list[bool]]:
-    """Fills rows with whole examples; the first id of a row is no target, as nothing stands before it."""
+def packed(examples: Iterable[Example], row: int) -> tuple[list[int], list[bool]]:
+    """Fills rows with whole examples, a pad after each; the first id of an example is no target. What is longer than
+    a row is left out."""
     ids: list[int] = []
     learn: list[bool] = []
     for each in examples:
-        if len(each.ids) > row:
+        if len(each.ids) >= row:
             continue
-        if (left := row - len(ids) % row) < len(each.ids):
+        if (left := row - len(ids) % row) <= len(each.ids):
             ids += [PAD] * left
             learn += [False] * left
-        learn += [each.learn[0] and len(ids) % row > 0, *each.learn[1:]]
-        ids += each.ids
+        ids += [*each.ids, PAD]
+        learn += [False, *each.learn[1:], False]
     left = 1 - len(ids) % row  # a row reads one id beyond its end
     return ids + [PAD] * (left % row), learn + [False] * (left % row)
 
 
-def held_examples(renderer: Renderer, table: Table, scenes: list[Scene]) -> list[Example]:
-    """Held-out records as they were written, and held-out scenes."""
-    records = [renderer.example(role.moment(record, table.premise)) for role in table.roles for record in role.held_out]
-    return records + [renderer.transcript(scene) for scene in scenes]
+def write(path: Path, examples: Iterable[Example], row: int, rng: random.Random) -> None:
+    """Packs examples in a random order, and says how many."""
+    found = list(examples)
+    rng.shuffle(found)
+    ids, learn = packed(found, row)
+    save_tokens(path, ids, learn)
+    print(f"{path.stem}: {len(found):,} examples, {len(ids):,} tokens, {sum(learn):,} learnt", flush=True)
 
 
 def main(args: argparse.Namespace) -> None:
-    """Writes dialogue-train and dialogue-held."""
-    recipe, tokens = read_recipe(args.recipe)
+    """Writes the three sources, and what of the first two is held out."""
+    recipe, folder = read_recipe(args.recipe)
     renderer, rng = Renderer.of(recipe.base), random.Random(recipe.seed)
-    table = Table([RoleData.read(recipe.roles / name) for name in recipe.names], room_premise(recipe.rooms))
+    table = Table.read(recipe.role_folders, recipe.rooms)
+    print(f"{len(table.scenes):,} scenes, {len(table.held_out):,} held out")
+    reminders = Reminders(table, folder.parent / "home")
+    lessons = Lessons(table, read_frames(recipe.base / "frames"), reminders, rng)
     scenes = read_scenes(recipe.base / "scenes")
-    learning = [scene for index, scene in enumerate(scenes) if index % SCENE_HELD_OUT != SCENE_HELD_OUT - 1]
-    examples = [
-        each for _ in range(recipe.passes) for each in one_pass(renderer, table, learning, recipe.turns_per_scene, rng)
-    ]
-    held = held_examples(renderer, table, scenes[SCENE_HELD_OUT - 1 :: SCENE_HELD_OUT])
-    for share, found in (("train", examples), ("held", held)):
-        ids, learn = packed(found, recipe.row)
-        save_tokens(tokens / f"dialogue-{share}.npz", ids, learn)
-        print(f"dialogue-{share}: {len(found):,} examples, {len(ids):,} tokens, {sum(learn):,} learnt")
+    others = [scene for at, scene in enumerate(scenes) if at % OTHER_HELD_OUT]
+    passes = range(recipe.passes)
+    write(folder / "turns-train.npz", (e for _ in passes for e in turns(renderer, lessons)), recipe.row, rng)
+    said = (e for _ in range(2 * recipe.passes) for e in evenings(renderer, lessons, others))
+    write(folder / "evenings-train.npz", said, recipe.row, rng)
+    late = turns(renderer, lessons, recipe.long_share, late=True)
+    write(folder / "long-train.npz", late, recipe.long_row, rng)
+    held = Lessons(msgspec.structs.replace(table, scenes=table.held_out), [], reminders, random.Random(0))
+    write(folder / "turns-held.npz", turns(renderer, held), recipe.row, rng)
+    write(folder / "evenings-held.npz", evenings(renderer, held, []), recipe.row, rng)
 
 
 if __name__ == "__main__":

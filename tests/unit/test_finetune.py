@@ -12,12 +12,11 @@ pytest.importorskip("transformers")
 from finetune.base.books import novel_scenes, speaker_line  # noqa: E402
 from finetune.base.pack import END, PAD, load_tokens, save_tokens  # noqa: E402
 from finetune.base.pack_dialogue import packed  # noqa: E402
-from finetune.base.role_data import renamed, swapped  # noqa: E402
 from finetune.base.tokenizer import check  # noqa: E402
-from finetune.base.train import Recipe, Stage, Training, train  # noqa: E402
+from finetune.base.train import Recipe, Stage, Training, positions, train  # noqa: E402
 from finetune.dataset.moment import Moment  # noqa: E402
 from finetune.dataset.render import Example, Renderer  # noqa: E402
-from finetune.dialogue import Line, Record, Scene, read_records  # noqa: E402
+from finetune.dialogue import Line, Scene, read_records  # noqa: E402
 
 HEARTH = Path(__file__).parents[2] / "models" / "hearth"
 MOMENT = Moment(
@@ -32,7 +31,7 @@ MOMENT = Moment(
 def tiny_recipe(folder: Path) -> Recipe:
     save_tokens(folder / "count.npz", [token % 50 for token in range(20_000)])
     stage = Stage(
-        minutes=1, batch_tokens=2048, lengths=[(0.0, 64)], mix={"count": 1.0}, held=["count"], muon_lr=0.02,
+        minutes=600, batch_tokens=2048, lengths=[(0.0, 64)], mix={"count": 1.0}, held=["count"], muon_lr=0.02,
         adam_lr=0.01, warmup_steps=1, final_lr=0.1, compile=False,
     )  # fmt: skip
     model = {"vocab_size": 64, "hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}
@@ -97,10 +96,28 @@ def test_no_text_spells_a_special_token() -> None:
 def test_rows_begin_with_an_example() -> None:
     examples = [Example(ids=[5] * length, learn=[True] * length, shared=0) for length in (6, 5, 3)]
     ids, learn = packed(examples, row=10)
-    assert ids == [5] * 6 + [PAD] * 4 + [5] * 8 + [PAD] * 3
-    assert not learn[0]
-    assert not learn[10]
-    assert sum(learn) == 12
+    assert ids == [5] * 6 + [PAD] * 4 + [5] * 5 + [PAD] + [5] * 3 + [PAD] * 2
+    assert [at for at, marked in enumerate(learn) if not marked] == [0, 6, 7, 8, 9, 10, 15, 16, 19, 20]
+
+
+def test_an_example_longer_than_a_row_is_left_out() -> None:
+    assert packed([Example(ids=[5] * 10, learn=[True] * 10, shared=0)], row=10) == ([PAD], [False])
+
+
+def test_positions_begin_anew_after_a_pad() -> None:
+    ids = torch.tensor([[5, 5, PAD, 5, 5, PAD, PAD, 5]])
+    found = positions(ids)
+    assert found is not None
+    assert found.tolist() == [[0, 1, 2, 0, 1, 2, 0, 0]]
+    assert positions(torch.tensor([[5, 5]])) is None
+
+
+def test_an_example_sees_nothing_of_another(tmp_path: Path) -> None:
+    model = Training(tiny_recipe(tmp_path), "one").model.eval()
+    packed_ids = torch.tensor([[7, 8, 9, PAD, 11, 12, 13]])
+    alone = model(input_ids=packed_ids[:, 4:], use_cache=False).logits
+    beside = model(input_ids=packed_ids, position_ids=positions(packed_ids), use_cache=False).logits[:, 4:]
+    assert torch.allclose(alone, beside, atol=1e-5)
 
 
 def test_every_tenth_record_is_held_out(tmp_path: Path) -> None:
@@ -109,20 +126,6 @@ def test_every_tenth_record_is_held_out(tmp_path: Path) -> None:
     learning, held_out = read_records(tmp_path / "lines.jsonl")
     assert [record.reply for record in held_out] == ["9", "19"]
     assert len(learning) == 23
-
-
-def test_people_change_names_where_text_allows() -> None:
-    plain = Record(context=[Line(name="Ann", text="I am Ann.")], reply="Sit down, Ann.")
-    other = renamed(plain, {"Mara Vell"}, random.Random(1))
-    name = other.context[0].name
-    assert name != "Ann"
-    assert other.reply == f"Sit down, {name}."
-    about_her = Record(context=[Line(name="Ann", text="Is she in?")], reply="No, Ann.")
-    assert renamed(about_her, {"Mara Vell"}, random.Random(1)) == about_her
-
-
-def test_two_people_may_trade_names() -> None:
-    assert swapped("Ann met Ben; Annabel did not.", {"Ann": "Ben", "Ben": "Ann"}) == "Ben met Ann; Annabel did not."
 
 
 def test_a_play_line_loses_its_stage_directions() -> None:

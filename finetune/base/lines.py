@@ -1,0 +1,56 @@
+"""Writes the bundled roles' lines.jsonl from their scenes: what the room shows a role as examples of its voice.
+
+A record is one turn with what it answers, each text in the way that is written first. Held-out scenes are left out. It
+knows no model.
+
+    python -m finetune.base.lines finetune/recipes/hearth.toml
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from finetune.base.pack_dialogue import read_recipe
+from finetune.base.role_data import RoleData, Table
+from finetune.base.talk import first_way
+from finetune.dialogue import Line, Record
+from knowledge.language.mood import leans
+
+BEFORE = 3
+"""Most lines before a reply: more than one only where the last one leans on them."""
+
+
+def records(table: Table, role: RoleData) -> Iterator[Record]:
+    """Every turn of a role with what it answers; the same reply to the same line only once."""
+    seen: set[tuple[str, str]] = set()
+    for scene in table.scenes:
+        lines = [Line(name=line.name, text=first_way(line.text)) for line in scene.lines]
+        for at, speaker in table.turns(scene):
+            asked, reply = lines[at - 1].text, lines[at].text
+            if speaker is role and asked and (asked, reply) not in seen:
+                seen.add((asked, reply))
+                first = max(0, at - BEFORE) if leans(asked) else at - 1
+                yield Record(context=[line for line in lines[first:at] if line.text], reply=reply)
+
+
+def write_lines(table: Table, role: RoleData) -> int:
+    """Writes a role's lines.jsonl; gives the number of records."""
+    rows = [msgspec.json.encode(record).decode() + "\n" for record in records(table, role)]
+    (role.folder / "lines.jsonl").write_text("".join(rows), encoding="utf-8")
+    return len(rows)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Writes every role's lines."""
+    recipe, _ = read_recipe(args.recipe)
+    table = Table.read(recipe.role_folders, recipe.rooms)
+    for role in table.roles:
+        print(f"{role.id}: {write_lines(table, role):,} lines")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", type=Path)
+    main(parser.parse_args())
