@@ -65,9 +65,12 @@ def turns(renderer: Renderer, lessons: Lessons, share: float = 1.0, *, late: boo
 
 
 def rendered(renderer: Renderer, lessons: Lessons, moment: Moment) -> Example:
-    """A moment as ids, with loss on what was said before too; but the greetings open every room and are no lesson."""
-    greeted = moment.heard[0] in lessons.table.greetings()
-    return renderer.example(moment, learn_lines=not greeted)
+    """A moment as ids, with loss on what was said before too; but premise and greetings open every room: no lesson."""
+    greetings = lessons.table.greetings()
+    opening = [line for line in moment.heard[: len(greetings)] if line in greetings]
+    known = len(renderer.transcript(Scene(premise=moment.premise, lines=opening)).ids)
+    made = renderer.example(moment, learn_lines=True)
+    return msgspec.structs.replace(made, learn=[False] * known + made.learn[known:])
 
 
 def evenings(renderer: Renderer, lessons: Lessons, others: list[Scene]) -> Iterator[Example]:

@@ -126,10 +126,12 @@ def positions(ids: Tensor) -> Tensor | None:
 
 
 def loss_of(model: nn.Module, batch: Batch) -> Tensor:
-    """Mean loss over the learnt targets."""
+    """Mean over the rows of the mean loss of their learnt targets: a row with one short reply counts like any other."""
     with torch.autocast(DEVICE, torch.bfloat16, enabled=HALF):
         logits = model(input_ids=batch[0], position_ids=positions(batch[0]), use_cache=False).logits  # (B, T, V)
-    return nn.functional.cross_entropy(logits.flatten(0, 1).float(), batch[1].flatten())
+    losses = nn.functional.cross_entropy(logits.flatten(0, 1).float(), batch[1].flatten(), reduction="none")
+    learnt = (batch[1] != -100).sum(1).clamp(min=1)
+    return (losses.view_as(batch[1]).sum(1) / learnt).mean()
 
 
 def validate(model: nn.Module, held: dict[str, Tokens], rows: int = 24) -> dict[str, float]:
