@@ -1,13 +1,14 @@
-"""Builds the indexes of roles, and says what came of it. One that fails keeps no other from being built."""
+"""Builds the indexes of roles and rooms, and says what came of it. One that fails keeps no other from being built."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from rich.filesize import decimal
 
 from chatroom.errors import FolderError
 from chatroom.roles import Role
+from chatroom.rooms import RoomFile
 from chatroom.settings import Settings
-from chatroom.shelves import EXCHANGES, Collection, exchanges, pages
+from chatroom.shelves import EXCHANGES, Collection, exchanges, lore_pages, pages
 from commands._knowledge_progress import progress
 from commands.base import say, show
 from knowledge.errors import EmbedderError, KnowledgeError
@@ -27,15 +28,23 @@ def collections(settings: Settings, role: Role) -> dict[str, Collection]:
     return {title: collection for title, collection in found.items() if collection.roots}
 
 
+def lore_of(settings: Settings, room: RoomFile) -> dict[str, Collection]:
+    """What everybody in a room knows, by what its index is called; nothing where the room names no documents."""
+    if room.folder is None or not room.documents:
+        return {}
+    return {f"rooms/{room.id}": lore_pages(settings.home, room.id, room.folder, room.documents)}
+
+
 def build_all(
     settings: Settings,
     roles: Iterable[Role],
+    rooms: Iterable[RoomFile] = (),
     *,
     carry: bool = False,
     force: bool = False,
     tell: Callable[[str], None] = show,
 ) -> bool:
-    """Builds what roles know; whether anything could be built.
+    """Builds what roles know, and what everybody in rooms does; whether anything could be built.
 
     Args:
         carry: Puts a copy into the role folder.
@@ -48,7 +57,12 @@ def build_all(
     built, skipped = False, list[Skipped]()
     try:
         for role in roles:
-            built |= _build_role(settings, role, carry, force, tell, skipped)
+            found = collections(settings, role)
+            if not found:
+                tell(f"{role.id}: it has no documents and no {EXCHANGES}")
+            built |= _build_each(settings, f"roles/{role.id}", found, carry, force, tell, skipped)
+        for room in rooms:
+            built |= _build_each(settings, "rooms", lore_of(settings, room), False, force, tell, skipped)
     except KeyboardInterrupt:
         say("stopped; what was done is kept, and the next build goes on from there")
         raise
@@ -62,25 +76,28 @@ def tell_skipped(skipped: Iterable[Skipped], tell: Callable[[str], None] = show)
         tell(f"skipped: {skip.file}{f', {skip.place}' if skip.place else ''}: {skip.problem}")
 
 
-def _build_role(
-    settings: Settings, role: Role, carry: bool, force: bool, tell: Callable[[str], None], skipped: list[Skipped]
+def _build_each(
+    settings: Settings,
+    place: str,
+    found: Mapping[str, Collection],
+    carry: bool,
+    force: bool,
+    tell: Callable[[str], None],
+    skipped: list[Skipped],
 ) -> bool:
-    """Builds all of one role; whether that went well."""
-    found = collections(settings, role)
-    if not found:
-        tell(f"{role.id}: it has no documents and no {EXCHANGES}")
+    """Builds all of one role or room; whether that went well."""
     for title, collection in found.items():
         try:
-            if force or collection.usable(settings.embedder) != collection.carried:
+            if force or not _carried(settings, collection):
                 made = _build(settings, title, collection, force)
                 tell(f"{title}: {_told(made)}")
                 if made.unread:
                     unread = f"{settings.embedder} can't read {_count(made.unread, 'passage')}, words alone find them"
                     tell(f"{title}: {unread}; docs/knowledge.md names embedders for other languages")
-                skipped += (_named(role, skip) for skip in made.skipped)
+                skipped += (_named(place, skip) for skip in made.skipped)
                 if carry:
                     collection.carry()
-            if collection.usable(settings.embedder) == collection.carried:
+            if _carried(settings, collection):
                 tell(f"{title}: the role folder carries an index that is up to date")
         except EmbedderError:
             raise
@@ -88,6 +105,11 @@ def _build_role(
             say(f"error: {error}")
             return False
     return True
+
+
+def _carried(settings: Settings, collection: Collection) -> bool:
+    """Whether the role folder brings an index along that holds what its documents hold now."""
+    return collection.carried is not None and collection.usable(settings.embedder) == collection.carried
 
 
 def _build(settings: Settings, title: str, collection: Collection, force: bool) -> Summary:
@@ -112,9 +134,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _named(role: Role, skipped: Skipped) -> Skipped:
+def _named(place: str, skipped: Skipped) -> Skipped:
     """With the file as the user would name it."""
-    return Skipped(file=f"roles/{role.id}/{skipped.file}", place=skipped.place, problem=skipped.problem)
+    return Skipped(file=f"{place}/{skipped.file}", place=skipped.place, problem=skipped.problem)
 
 
 def _duration(seconds: float) -> str:

@@ -1,9 +1,10 @@
-"""The roles that a knowledge command is about. One that can't be read is named, and the others go on."""
+"""The roles and rooms that a knowledge command is about. What can't be read is named, and the others go on."""
 
 from collections.abc import Sequence
 
 from chatroom.errors import FolderError
 from chatroom.roles import Role, find_roles, read_role
+from chatroom.rooms import RoomFile, find_rooms, read_room
 from chatroom.settings import Settings
 from chatroom.toml_table import nearest
 from commands.base import say
@@ -35,6 +36,17 @@ def one(settings: Settings, id: str) -> Role:
     if id not in existing:
         raise FolderError(f"roles/{id}", "there is no such role", nearest(id, existing))
     return read_role(settings.roles / id, settings.models)
+
+
+def all_rooms(settings: Settings) -> list[RoomFile]:
+    """Every room whose file can be read."""
+    found = []
+    for id_ in find_rooms(settings.rooms):
+        try:
+            found.append(read_room(settings.rooms / f"{id_}.toml"))
+        except FolderError as error:
+            say(f"error: {error}")
+    return found
 
 
 def _sound(settings: Settings, id: str) -> Role | None:

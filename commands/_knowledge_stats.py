@@ -1,13 +1,14 @@
-"""How the indexes of roles are: a table, and what their sources had that could not be read."""
+"""How the indexes of roles and rooms are: a table, and what their sources had that could not be read."""
 
 from collections.abc import Iterable
 
 from rich.filesize import decimal
 
 from chatroom.roles import Role
+from chatroom.rooms import RoomFile
 from chatroom.settings import Settings
 from chatroom.shelves import Collection
-from commands._knowledge_build import collections
+from commands._knowledge_build import collections, lore_of
 from commands.base import show, show_table
 from knowledge.errors import UnusableIndexError
 from knowledge.indexing import manifest
@@ -15,15 +16,15 @@ from knowledge.indexing import manifest
 _HEAD = ("OF", "DOCUMENTS", "PASSAGES", "SKIPPED", "EMBEDDER", "SIZE", "STATE", "BUILT")
 
 
-def show_stats(settings: Settings, roles: Iterable[Role]) -> None:
-    """Prints a row for each index that a role has or should have."""
+def show_stats(settings: Settings, roles: Iterable[Role], rooms: Iterable[RoomFile] = ()) -> None:
+    """Prints a row for each index that a role or a room has or should have."""
     rows: list[tuple[str, ...]] = [_HEAD]
     skipped = 0
-    for role in roles:
-        for title, collection in collections(settings, role).items():
-            row, faults = _row(settings, title, collection)
-            rows.append(row)
-            skipped += faults
+    found = [*(collections(settings, role) for role in roles), *(lore_of(settings, room) for room in rooms)]
+    for title, collection in ((title, each) for indexes in found for title, each in indexes.items()):
+        row, faults = _row(settings, title, collection)
+        rows.append(row)
+        skipped += faults
     show_table(rows)
     if skipped:
         show(f"{skipped:,} files or parts of files were skipped; `knowledge build` names them")

@@ -50,13 +50,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    """Makes the documents of roles, and their example lines, searchable. Reads only what changed since the last time.
-    What can't be read is named and passed over; exit status 1 if nothing could be built."""
+    """Makes the documents of roles, their example lines and the pages of rooms searchable. Reads only what changed
+    since the last time. What can't be read is named and passed over; exit status 1 if nothing could be built."""
     from commands._knowledge_build import build_all
-    from commands._knowledge_roles import chosen
+    from commands._knowledge_roles import all_rooms, chosen
 
     settings = load_settings()
-    return 0 if build_all(settings, chosen(settings, args.ids), carry=args.carry, force=args.force) else 1
+    rooms = [] if args.ids else all_rooms(settings)
+    return 0 if build_all(settings, chosen(settings, args.ids), rooms, carry=args.carry, force=args.force) else 1
 
 
 def _search(args: argparse.Namespace) -> int:
@@ -89,11 +90,11 @@ def _import(args: argparse.Namespace) -> int:
 
 def _stats(args: argparse.Namespace) -> int:
     """Says of each index how large it is, which model made it, and whether it holds what the documents hold now."""
-    from commands._knowledge_roles import chosen
+    from commands._knowledge_roles import all_rooms, chosen
     from commands._knowledge_stats import show_stats
 
     settings = load_settings()
-    show_stats(settings, chosen(settings, args.ids))
+    show_stats(settings, chosen(settings, args.ids), [] if args.ids else all_rooms(settings))
     return 0
 
 

@@ -418,6 +418,19 @@ def test_a_role_toml_is_not_changed_unsafely(world: Path, launch: Launch, toml: 
 # --- stats, and a new role --------------------------------------------------------------------------------------------
 
 
+def test_pages_of_a_room_are_built_too(world: Path, launch: Launch) -> None:
+    (world / "rooms" / "inn").mkdir(parents=True)
+    (world / "rooms" / "inn" / "cat.md").write_text(CAT, "utf-8")
+    (world / "rooms" / "inn.toml").write_text('roles = ["mara"]\nsources = ["inn"]\n', "utf-8")
+    (world / "rooms" / "broken.toml").write_text("roles = ", "utf-8")
+    done = launch("knowledge", "build")
+    assert done.status == 0
+    assert "rooms/inn: 1 file" in done.out
+    assert "broken.toml" in done.err
+    rows = [line.split() for line in launch("knowledge", "stats").out.splitlines()[1:]]
+    assert [(row[0], row[1]) for row in rows] == [("mara", "2"), ("rooms/inn", "1")]
+
+
 def test_stats_say_how_each_index_is(world: Path, launch: Launch) -> None:
     add_role(world, "ilse", cat=CAT)
     add_role(world, "tobin", debt=SECRET)
