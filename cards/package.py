@@ -52,6 +52,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         id: Of the role, where it was made.
         base: The model under it, as its role.toml names it.
         base_sha256: Of the weights of this base, or "".
+        folders: Those with nothing in them, as a wiki that is not begun, which role.toml may name all the same.
     """
 
     format: str
@@ -61,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     base: str = ""
     base_sha256: str = ""
     files: Annotated[tuple[PackedFile, ...], Meta(max_length=MOST_ENTRIES)]
+    folders: Annotated[tuple[str, ...], Meta(max_length=MOST_ENTRIES)] = ()
 
 
 # --- out -------------------------------------------------------------------------------------------------------------
@@ -77,7 +79,10 @@ def write_package(stream: IO[bytes], role: Role) -> list[str]:
     """
     files, left_out = _files(role)
     with zipfile.ZipFile(stream, "w", allowZip64=True) as archive:
-        packed = tuple(_add(archive, path, f"{INSIDE}{name}", role) for name, path in files.items())
+        packed = tuple(
+            _add(archive, path, f"{INSIDE}{name}", role) for name, path in files.items() if not path.is_dir()
+        )
+        folders = tuple(_add_folder(archive, f"{INSIDE}{name}/") for name, path in files.items() if path.is_dir())
         manifest = Manifest(
             format=FORMAT,
             version=VERSION,
@@ -86,6 +91,7 @@ def write_package(stream: IO[bytes], role: Role) -> list[str]:
             base=_base_name(role),
             base_sha256=_base_digest(role),
             files=packed,
+            folders=folders,
         )
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
         archive.writestr(zipfile.ZipInfo(MANIFEST, _LONG_AGO), text, zipfile.ZIP_DEFLATED)
@@ -93,7 +99,7 @@ def write_package(stream: IO[bytes], role: Role) -> list[str]:
 
 
 def _files(role: Role) -> tuple[dict[str, Path], list[str]]:
-    """The files of a role folder by their names, and what is told of those that stay at home."""
+    """The files and empty folders of a role folder by their names, and what is told of those that stay at home."""
     found: dict[str, Path] = {}
     left_out: list[str] = []
     for path in _walk(role.folder, role.id):
@@ -106,11 +112,14 @@ def _files(role: Role) -> tuple[dict[str, Path], list[str]]:
 
 
 def _walk(folder: Path, id: str) -> Iterator[Path]:
-    """Regular files, in order; hidden ones stay at home."""
+    """Regular files and empty folders, in order; hidden ones stay at home."""
     with _told_of(folder, id):
         for here, folders, files in os.walk(folder, onerror=_raise):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(name for name in (*folders, *files) if not name.startswith(".")):
+            shown = sorted(name for name in (*folders, *files) if not name.startswith("."))
+            if not shown and here != str(folder):
+                yield Path(here)
+            for name in shown:
                 path = Path(here, name)
                 mode = path.lstat().st_mode
                 if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
@@ -153,6 +162,13 @@ def _add(archive: zipfile.ZipFile, path: Path, name: str, role: Role) -> PackedF
             size += len(block)
             target.write(block)
     return PackedFile(path=name, size=size, sha256=hasher.hexdigest())
+
+
+def _add_folder(archive: zipfile.ZipFile, name: str) -> str:
+    info = zipfile.ZipInfo(name, _LONG_AGO)
+    info.external_attr = (stat.S_IFDIR | 0o755) << 16
+    archive.writestr(info, b"")
+    return name
 
 
 def _base_name(role: Role) -> str:
@@ -210,7 +226,9 @@ def unpack(path: Path, manifest: Manifest, folder: Path) -> None:
     label = f"roles/{folder.name}"
     _check_space(manifest, folder, label)
     with opened(path, LIMITS) as archive:
-        for name, file in _listed(archive, manifest).items():
+        listed = _listed(archive, manifest)
+        _make_folders(manifest, folder, label)
+        for name, file in listed.items():
             hasher = hashlib.sha256()
             target = folder / name.removeprefix(INSIDE)
             try:
@@ -220,6 +238,16 @@ def unpack(path: Path, manifest: Manifest, folder: Path) -> None:
                 raise FolderError(label, problem, "check the disk and permissions") from None
             if hasher.hexdigest() != file.sha256:
                 raise archive.fault(name, "it is not what was packed")
+
+
+def _make_folders(manifest: Manifest, folder: Path, label: str) -> None:
+    """Makes the empty folders; their names were looked at with the archive's."""
+    try:
+        for name in manifest.folders:
+            (folder / name.removeprefix(INSIDE)).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"a folder can't be made: {error.strerror}"
+        raise FolderError(label, problem, "check the disk and permissions") from None
 
 
 def _write(archive: Archive, name: str, target: Path, hasher: "hashlib._Hash") -> None:
@@ -256,17 +284,24 @@ def _listed(archive: Archive, manifest: Manifest) -> dict[str, PackedFile]:
     for name in sorted(archive.sizes.keys() - {MANIFEST} ^ listed.keys()):
         problem = "it is in the archive and not in its manifest"
         raise archive.fault(name, "it is missing, although the manifest names it" if name in listed else problem)
+    for name in manifest.folders:
+        if problem := _place_problem(name) or ("" if name in archive.folders else "it is missing"):
+            raise archive.fault(name, problem)
     for name, file in listed.items():
         if problem := _problem(name, file.size, archive.sizes[name]):
             raise archive.fault(name, problem)
     return listed
 
 
-def _problem(name: str, size: int, real: int) -> str:
+def _place_problem(name: str) -> str:
     if not name.startswith(INSIDE):
         return f"it does not lie in {INSIDE}"
-    if any(part.startswith(".") for part in name.split("/")):
-        return "it is hidden"
+    return "it is hidden" if any(part.startswith(".") for part in name.split("/")) else ""
+
+
+def _problem(name: str, size: int, real: int) -> str:
+    if problem := _place_problem(name):
+        return problem
     if name.lower().endswith(PICKLES):
         return "it could run code when it is loaded"
     return "" if size == real else f"it has {real:,} bytes and not the {size:,} of the manifest"

@@ -44,12 +44,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Archive:
-    """An open archive whose table of contents was looked at: `sizes` has the files, by their names."""
+    """An open archive whose table of contents was looked at: `sizes` has the files by their names, `folders` those."""
 
     def __init__(self, zip: zipfile.ZipFile, label: str, limits: Limits, packed: int) -> None:
         self._zip, self._label = zip, label
         self._entries = _checked(zip.infolist(), label, limits, packed)
         self.sizes = {name: entry.file_size for name, entry in self._entries.items()}
+        self.folders = frozenset(entry.filename for entry in zip.infolist() if entry.is_dir())
 
     def fault(self, name: str, problem: str, remedy: str = _REMEDY) -> UnreadableError:
         """A fault of an entry."""
@@ -143,7 +144,7 @@ def _check_table(stream: BinaryIO, label: str) -> None:
 
 
 def _checked(entries: list[zipfile.ZipInfo], label: str, limits: Limits, packed: int) -> dict[str, zipfile.ZipInfo]:
-    """The files by name. Folders are looked at and left out: a file makes the folders it needs."""
+    """The files by name. Folders are looked at and left out: most are made by their files."""
     if len(entries) > limits.entries:
         raise _fault(label, "", f"it has more than {limits.entries:,} entries")
     files: dict[str, zipfile.ZipInfo] = {}

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from commands.base import say, show, show_table
+from finetune.augment.attribute_running import Asked
 from finetune.corpora.base import Options
 from finetune.dialogue import Scene
 from finetune.errors import WorkshopError
@@ -70,8 +71,8 @@ def keep_on(bench: Workbench, material: Material) -> Path:
     return bench.scenes
 
 
-def show_material(material: Material) -> None:
-    """Prints what was read: files, speakers, what was skipped and why."""
+def show_material(material: Material, asked: Asked | None = None) -> None:
+    """Prints what was read: files, speakers, what was skipped and why; and what a model said of who speaks."""
     report = material.report
     rows = [("FILE", "FORMAT", "SCENES", "LINES", "SKIPPED", "NOTED")]
     for each in report.files:
@@ -82,6 +83,8 @@ def show_material(material: Material) -> None:
     for each in report.files:
         _show_told(each)
     _show_speakers(material.scenes)
+    if asked is not None:
+        _show_asked(asked, material.scenes)
     for alias in material.merged:
         show(f"one speaker: {alias.name} = {', '.join(alias.also)}")
     if material.removed is not None:
@@ -94,6 +97,18 @@ def _show_told(file: FileReport) -> None:
     for word, tallies in (("skipped", file.skipped), ("noted", file.notes)):
         for tally in tallies:
             show(f"{word}: {file.file}: {tally.count:,} x {tally.reason} ({'; '.join(tally.places)})")
+
+
+def _show_asked(asked: Asked, scenes: Sequence[Scene]) -> None:
+    """Prints how many lines have their speaker from a model."""
+    counts = Counter(line.made_by for scene in scenes for line in scene.lines if line.name and line.made_by)
+    for made_by, count in counts.items():
+        show(f"speaker told by {made_by}: {count:,} lines")
+    now = f"{asked.kept:,} named, {asked.unknown:,} unknown, {asked.unusable:,} answers refused"
+    show(f"asked who speaks: {asked.asked:,} of {asked.jobs:,} questions now, {asked.before:,} before: {now}")
+    if asked.error:
+        say(f"error: {asked.error}")
+        say("what was answered is kept; the same command goes on from there")
 
 
 def _show_speakers(scenes: Sequence[Scene]) -> None:

@@ -15,6 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     read.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files, and folders of them")
     read.add_argument("--role", metavar="ID", help="keep the scenes on this role's workbench")
     read.add_argument("--out", type=Path, metavar="FILE", help="write the scenes there, one JSON object a line")
+    ask = "let this engine say who speaks, in novels, where no rule can tell; each such line is marked"
+    read.add_argument("--attribute", metavar="ENGINE", help=ask)
+    base = "whom --attribute asks: models/NAME, a folder or a hub id (default: models/hearth)"
+    read.add_argument("--base", metavar="BASE", help=base)
     add_reading(read)
     read.set_defaults(action=_read)
     formats = actions.add_parser("formats", help="list what can be read", description=_formats.__doc__)
@@ -31,7 +35,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", default="", metavar="FORMAT", help="as `corpus formats` lists them; else found out")
     parser.add_argument("--speakers", type=Path, metavar="FILE", help="speakers.toml: which names are one speaker")
     parser.add_argument("--columns", default="", metavar="K=NAME,…", help="of a table: speaker=…,text=…,scene=…")
-    parser.add_argument("--me", default="", metavar="NAME", help='who "I" is in a chat export')
+    parser.add_argument("--me", default="", metavar="NAME", help='who "I" is in a chat export or a novel')
     parser.add_argument("--pause", type=int, default=180, metavar="MIN", help="silence that ends a scene of a chat")
     parser.add_argument("--media", action="store_true", help="keep placeholders of pictures and voices, as [Photo]")
     scrub = parser.add_mutually_exclusive_group()
@@ -51,14 +55,20 @@ def _read(args: argparse.Namespace) -> int:
     from commands._corpus import keep, keep_on, read_material, show_material
     from finetune.places import Workbench
 
-    bench = Workbench.of(load_settings().home, _role_id(args.role)) if args.role else None
+    settings = load_settings()
+    bench = Workbench.of(settings.home, _role_id(args.role)) if args.role else None
     material = read_material(args, args.files, bench)
-    show_material(material)
+    asked = None
+    if args.attribute:
+        from commands._corpus_attribute import attribute
+
+        material, asked = attribute(settings, args, material)
+    show_material(material, asked)
     if bench is not None:
         show(f"scenes: {keep_on(bench, material)}")
     if args.out is not None:
         show(f"scenes: {keep(material, args.out)}")
-    return 0 if material.scenes else 1
+    return 0 if material.scenes and not (asked and asked.error) else 1
 
 
 def _role_id(text: str) -> str:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from chatroom import plugins
 from chatroom.settings import load_settings
 from commands.base import show_table
 
@@ -17,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     read = 'scenes.jsonl, or a lines.jsonl (default: what "corpus read --role" kept; else the role\'s lines.jsonl)'
     build.add_argument("--from", dest="files", action="append", default=[], type=Path, metavar="FILE", help=read)
     build.add_argument("--lines", action="store_true", help="replace a lines.jsonl that others wrote")
-    build.add_argument("--export", dest="exports", action="append", default=[], metavar="FORMAT", help="for a trainer")
+    known = plugins.names("finetune.dataset.exports")  # a wrong one is told before anything is built
+    said = "write it for another trainer too; may be given again"
+    build.add_argument("--export", dest="exports", action="append", default=[], choices=known, help=said)
     add_building(build)
     build.set_defaults(action=_build)
     formats = actions.add_parser("formats", help="list what can be exported to", description=_formats.__doc__)
@@ -68,8 +71,7 @@ def _build(args: argparse.Namespace) -> int:
 
 def _formats(args: argparse.Namespace) -> int:
     """Lists the formats of other trainers that a dataset can be written in."""
-    from chatroom.plugins import load
     from finetune.dataset.export import KIND, formats
 
-    show_table([("FORMAT", "WHAT READS IT"), *((name, load(KIND, name).HELP) for name in formats())])
+    show_table([("FORMAT", "WHAT READS IT"), *((name, plugins.load(KIND, name).HELP) for name in formats())])
     return 0

@@ -1,7 +1,9 @@
 """finetune: teaches a role's voice to an adapter over its base, or to all of the base's weights."""
 
 import argparse
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,12 +70,28 @@ def _train(order: "Order", runs: Sequence[Path]) -> None:
         share = share_of(order.minutes, len(runs))
         show(f"{order.minutes:g} minutes in all: {share:g} for each of {len(runs)} runs")
     try:
-        results = train_all(runs, tell=say)
+        with stoppable():
+            results = train_all(runs, tell=say)
     except KeyboardInterrupt:
         say("stopped; the same command goes on from the last checkpoint, if one was written")
         raise
     for folder in install_best(results, tell=show):
         show(f"written: {folder}")
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Whoever ends this process, as a shutdown or `timeout` does, gets the same as with Ctrl-C: a word, and a whole
+    terminal."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _positive(text: str) -> float:

@@ -70,8 +70,15 @@ def _check(base: Path, adapter: Path, out: Path) -> None:
     for taken in (base, adapter):
         if taken.resolve() == out.resolve() or taken.resolve().is_relative_to(out.resolve()):
             raise WorkshopError(str(out), f"it holds {taken}, which is being read", "name another folder with --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / "config.json").is_file():
-        raise WorkshopError(str(out), "there is something else in this folder", "name an empty one with --out")
+    if out.exists() and not _may_be_replaced(out):
+        raise WorkshopError(str(out), "there is something else at this place", "name an empty folder with --out")
+
+
+def _may_be_replaced(out: Path) -> bool:
+    """Whether a folder is empty, or what a merge wrote: another base has a config.json too, and is nobody's to lose."""
+    if not out.is_dir():
+        return False
+    return not any(out.iterdir()) or ((out / "provenance.json").is_file() and "merged" in _stamp(out))
 
 
 def _prompts(base: Path) -> tuple[list[Asked], frozenset[int]]:

@@ -33,6 +33,8 @@ _BREAKS_ROLE = re.compile(
     re.IGNORECASE,
 )
 _EMPTY = re.compile(r"[\W_]*|[<\[{(].{0,40}[>\]})]", re.DOTALL)
+_BROKEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\ufffe\uffff]")
+"""What nobody types: a model that writes it, or half a character of UTF-8, is not writing words."""
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
@@ -44,7 +46,7 @@ def read(reply: str, job: Job) -> list[dict[Field, str]]:
 
 
 def usable(given: Mapping[Field, str], job: Job) -> dict[Field, str] | None:
-    """The fields of a reply as they are kept, or None where one is missing, empty, too long or out of the role."""
+    """The fields of a reply as they are kept; None where one is missing, empty, long, garbled or out of the role."""
     kept = {name: _bare(given.get(name, ""), job.role if name == "A" else job.asker) for name in job.fields}
     return kept if all(_is_said(text, job.language) for text in kept.values()) else None
 
@@ -101,5 +103,7 @@ def _bare(text: str, speaker: str) -> str:
 
 def _is_said(text: str, language: str) -> bool:
     if not text or len(text) > LONGEST or _EMPTY.fullmatch(text) or _BREAKS_ROLE.search(text):
+        return False
+    if _BROKEN.search(text):
         return False
     return language != "zh" or _HAN.search(text) is not None

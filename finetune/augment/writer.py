@@ -51,7 +51,11 @@ class Writer:
         return await self._stream(prompt)
 
     async def _go_on(self, job: Job, material: str) -> str:
-        """Lets the model write field after field, each as the next line of a transcript of examples."""
+        """Lets the model write field after field, each as the next line of a transcript of examples.
+
+        One that fills the context with its first fields is not asked for the others: the reply is no use, and the
+        next job may be.
+        """
         shown = [_line(name, text) for example in job.examples for name, text in _in_order(example, job)]
         given: list[str] = []
         for _ in range(job.wanted):
@@ -60,7 +64,12 @@ class Writer:
                 prompt = Prompt(
                     view=f"augment/{job.key}", premise=f"{job.instruction}\n\n{material}", lines=lines, start=f"{name}:"
                 )
-                given.append(_line(name, _first_line(await self._stream(prompt))))
+                try:
+                    given.append(_line(name, _first_line(await self._stream(prompt))))
+                except EngineError as error:
+                    if error.code != "too_long" or not given:
+                        raise
+                    return "\n".join(given)
         return "\n".join(given)
 
     async def _stream(self, prompt: Prompt) -> str:

@@ -1,20 +1,18 @@
 """Who speaks in a novel: the turns of a book, each with the words around it and its speaker where they name one.
 
-Two steps. The first collects what people are called: whatever stands where a speaker stands, and recurs. The second
-reads each paragraph with these names. Nothing is guessed here; a turn whose words name nobody has no speaker. It knows
-no chapters and no scenes.
+It reads one paragraph at a time, with the names of the whole book. Nothing is guessed here: a turn whose words name
+nobody has no speaker, and one whose words say `he` has a pronoun. It knows no chapters, no scenes and no other turns.
 """
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from finetune.corpora import _said_en, _said_zh
+from finetune.corpora._book_names import HAN, STARTS, Names
 from finetune.corpora._quotes import Piece
-from finetune.corpora._said import Said
+from finetune.corpora._said import Pronoun, Said
+from finetune.corpora._turn import Turn
 
-_HAN = re.compile("[\u3400-\u9fff]")
-_STARTS = re.compile(r"(?:^|(?<=[。！？!?…；.\n”」』]))\s*(?=\S)")
 _SAYS = re.compile("[，,][^，,。]{0,6}[道说說问問答喊]$")
 """A last clause that does nothing but announce a speech."""
 _BEAT = 400
@@ -22,124 +20,21 @@ _BEAT = 400
 _EDGES = " ，,、：:;；\u3000"
 
 
-class Turn:
-    """What somebody says in one paragraph, in one line.
-
-    It is kept in parts: a paragraph may hold thousands of them, and a text that grows is copied each time.
-    """
-
-    def __init__(self, lead: str, raw: str, piece: Piece) -> None:
-        self.lead, self.open = lead, piece.open
-        self.speaker = ""
-        """"" while nobody is known."""
-        self.stranger = False
-        """Whether the words around speak of somebody who has no name; then it is nobody's turn."""
-        self._said, self._told, self._raw = [piece.text], [""], [raw]
-
-    @property
-    def text(self) -> str:
-        """The words that are said."""
-        return _full_stop("".join(self._said).strip())
-
-    @property
-    def rest(self) -> str:
-        """What is told after the speech began."""
-        return "".join(self._told).strip()
-
-    @property
-    def raw(self) -> str:
-        """All of it as it stands in the book."""
-        return "".join(self._raw).strip()
-
-    def know(self, name: str, stranger: bool) -> None:
-        """Takes what is known of the speaker; what was known before stays."""
-        self.speaker = self.speaker or name
-        self.stranger = self.stranger or stranger
-
-    def say(self, piece: Piece, after: str) -> None:
-        """Goes on after some words that are told, as `said Tom.`, for which a comma stood in place of a full stop."""
-        if after.rstrip().endswith((".", "。")):
-            self._said[-1] = _full_stop(self._said[-1])
-        self._said.append(_gap(self._said[-1], piece.text) + piece.text)
-        self._raw += [after, piece.raw]
-        self.open = piece.open
-
-    def tell(self, words: str, raw: str) -> None:
-        """Adds what is told beside the speech; only `raw` where it is not worth keeping."""
-        if words:
-            self._told.append(_gap(self._told[-1], words) + words)
-        self._raw.append(raw)
-
-    def take(self, other: "Turn") -> None:
-        """Goes on in the next paragraph."""
-        self._said += ["\n", *other._said]
-        self._raw += ["\n", *other._raw]
-        if other.rest:
-            self._told.append(_gap(self._told[-1], other.rest) + other.rest)
-        self.know(other.speaker, other.stranger)
-        self.open = other.open
-
-
-class Names:
-    """What the people of a book are called."""
-
-    def __init__(self, given: Collection[str]) -> None:
-        self._given = {name.strip() for name in given if name.strip()}
-        self._counts: Counter[str] = Counter()
-        self._known = set(self._given)
-        self._longest = 0
-
-    def collect(self, pieces: Sequence[Piece]) -> None:
-        """Counts what stands where a speaker stands in one paragraph."""
-        for at, piece in enumerate(pieces):
-            if piece.spoken:
-                for said in _around(pieces, at):
-                    if said and said.sure and not said.thought:
-                        self._counts[said.subject] += 1
-
-    def settle(self, texts: Iterable[str]) -> None:
-        """Decides what is a name: it recurs, or has a capital; longer forms are led back to shorter ones.
-
-        Args:
-            texts: The paragraphs, in which who is named once as a speaker may act elsewhere.
-        """
-        acts = Counter(name for text in texts for name in self._acting(text))
-        self._counts += Counter({name: 1 for name, count in acts.items() if count > 1})
-        for name, count in list(self._counts.items()):
-            short = next((name[:end] for end in range(2, len(name)) if self._counts[name[:end]] >= count), "")
-            if _HAN.match(name):
-                self._known |= {short or name} if count + self._counts[short] > 1 else set()
-            elif count > 1 or not name.startswith("the "):
-                self._known.add(name)
-        self._longest = max(map(len, self._known), default=0)
-
-    def _acting(self, text: str) -> Iterator[str]:
-        """Those who may be names and begin a sentence."""
-        for start in _STARTS.finditer(text):
-            at = start.end()
-            yield from (text[at : at + size] for size in (2, 3, 4) if text[at : at + size] in self._counts)
-
-    def of(self, said: Said) -> str:
-        """The name in what is said of a speaker; "" where there is none."""
-        return "" if said.pronoun else self.begin(said.subject)
-
-    def begin(self, words: str) -> str:
-        """The longest name that words begin with."""
-        for end in range(min(self._longest, len(words)), 0, -1):
-            if words[:end] in self._known and (_HAN.match(words) or not words[end : end + 1].isalnum()):
-                return words[:end]
-        return ""
-
-
 def turns(pieces: Sequence[Piece], names: Names) -> list[Turn | str]:
     """The turns of one paragraph, and what is told between them, in order."""
     groups = _groups(pieces, names)
     if not groups:
         return [text] if (text := "".join(piece.raw for piece in pieces).strip()) else []
-    if not any(turn.speaker or turn.stranger for turn in groups) and (name := _acting(pieces, names)):
+    if not any(turn.speaker or turn.stranger or turn.pronoun for turn in groups):
+        name, pronoun = _acting(pieces, names)
         for turn in groups:
-            turn.speaker = name
+            turn.know(name, False, pronoun)
     return list(groups)
+
+
+def around(pieces: Sequence[Piece]) -> Iterator[tuple[Said | None, Said | None]]:
+    """What stands before and after each speech of a paragraph says of its speaker."""
+    return (_around(pieces, at) for at, piece in enumerate(pieces) if piece.spoken)
 
 
 def _groups(pieces: Sequence[Piece], names: Names) -> list[Turn]:
@@ -167,20 +62,21 @@ def _speak(result: list[Turn], told: list[str], piece: Piece, pieces: Sequence[P
     early, late = _around(pieces, at)
     between = pieces[at - 1].raw if result and at and not pieces[at - 1].spoken else ""
     name, stranger = _speaker(early, late, names)
+    pronoun: Pronoun = next((said.pronoun for said in (early, late) if said and said.pronoun), "")
     last = result[-1] if result else None
     if last and (not name or name == last.speaker or (not last.speaker and not _is_two(between))):
-        _go_on(last, name, stranger, between, piece)
+        last.know(name, stranger, pronoun)
+        _go_on(last, between, piece)
         return
     tail, lead = _shared(between) if last else ("", "".join(told))
     if last and tail:
         _finish(last, tail, pieces)
     turn = Turn(_kept(lead, early if early and names.of(early) else None), lead + piece.raw, piece)
-    turn.know(name, stranger)
+    turn.know(name, stranger, pronoun)
     result.append(turn)
 
 
-def _go_on(turn: Turn, name: str, stranger: bool, between: str, piece: Piece) -> None:
-    turn.know(name, stranger)
+def _go_on(turn: Turn, between: str, piece: Piece) -> None:
     if between:
         turn.tell(_kept(between, _after(between)), "")
     turn.say(piece, between)
@@ -216,21 +112,29 @@ def _speaker(early: Said | None, late: Said | None, names: Names) -> tuple[str, 
 
 
 def _before(words: str) -> Said | None:
-    return _said_zh.before(words) if _HAN.search(words[-12:]) else _said_en.before(words)
+    return _said_zh.before(words) if HAN.search(words[-12:]) else _said_en.before(words)
 
 
 def _after(words: str) -> Said | None:
-    return _said_zh.after(words) if _HAN.search(words[:12]) else _said_en.after(words)
+    return _said_zh.after(words) if HAN.search(words[:12]) else _said_en.after(words)
 
 
-def _acting(pieces: Sequence[Piece], names: Names) -> str:
-    """The only name with which a sentence that is told in a paragraph begins; "" where there are several or none."""
+def _acting(pieces: Sequence[Piece], names: Names) -> tuple[str, Pronoun]:
+    """The only one with whom a sentence that is told in a paragraph begins; nobody where there are several or none."""
     found: set[str] = set()
-    for piece in pieces:
-        if not piece.spoken:
-            words = piece.text[:_BEAT]
-            found |= {name for start in _STARTS.finditer(words) if (name := names.begin(words[start.end() :]))}
-    return found.pop() if len(found) == 1 else ""
+    meant: set[Pronoun] = set()
+    for words in (piece.text[:_BEAT] for piece in pieces if not piece.spoken):
+        for start in STARTS.finditer(words):
+            begin = words[start.end() : start.end() + 100]
+            if name := names.begin(begin):
+                found.add(name)
+            elif pronoun := _said_en.meant(begin) or _said_zh.meant(begin):
+                meant.add(pronoun)
+    if "I" in meant and len(meant) == 1 and not found:
+        return names.narrator, ""
+    if len(found) == 1 and "I" not in meant:
+        return found.pop(), ""
+    return "", meant.pop() if len(meant) == 1 and not found else ""
 
 
 def _shared(between: str) -> tuple[str, str]:
@@ -251,30 +155,4 @@ def _kept(words: str, said: Said | None) -> str:
         return ""
     if words[-1] in "。！？.!?…”」":
         return words.lstrip("。.")
-    return words.lstrip("。.") + ("。" if _HAN.search(words[-2:]) else ".")
-
-
-def _full_stop(text: str) -> str:
-    """A speech with the full stop for which a comma stands before `said Tom`."""
-    return text[:-1] + {",": ".", "，": "。"}[text[-1]] if text[-1:] in (",", "，") and text else text
-
-
-def _gap(first: str, second: str) -> str:
-    """What parts two stretches of text: a blank between words, nothing between Chinese characters."""
-    return "" if not first or not second or first[-1] > "\u2e7f" or second[0] > "\u2e7f" else " "
-
-
-def joined(items: Iterator[Turn | str]) -> Iterator[Turn | str]:
-    """The turns of a book, where a speech that goes on in the next paragraph is one turn."""
-    last: Turn | None = None
-    for item in items:
-        if isinstance(item, Turn) and last and last.open and not item.lead:
-            last.take(item)
-            continue
-        if last:
-            yield last
-        last = item if isinstance(item, Turn) else None
-        if isinstance(item, str):
-            yield item
-    if last:
-        yield last
+    return words.lstrip("。.") + ("。" if HAN.search(words[-2:]) else ".")

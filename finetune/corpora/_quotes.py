@@ -13,6 +13,9 @@ _PAIRS = {"“": "”", "「": "」", "『": "』", '"': '"', "＂": "＂", "〝
 _SINGLE = {"‘": "’"}
 _TERMINAL = "。！？…，—～；：.!?,;:-~–、"
 _BEFORE = "。！？…，：；.!?,;:—–-)）] \t　"
+_FEW = 2
+"""Words that may be held up within a sentence, with its comma among them."""
+_SAYING = re.compile(r"(?:said|cried|says|asked|replied|answered|added|exclaimed) $")
 _DASH_OPENS = re.compile(r"[—–―](?![—–―])\s*")
 _DASH_TURNS = re.compile(r"(?<=[,.!?…;:])\s*[—–―]\s+")
 
@@ -124,6 +127,8 @@ def _is_speech(text: str, opened: int, closed: int) -> bool:
     if not any(char.isalnum() or char in "…—.!?！？" for char in words):
         return False
     before, after = text[max(opened - 1, 0) : opened], text[closed + 1 : closed + 2]
+    if words[-1] in ",，" and after == " " and len(words.split()) <= _FEW and _is_plain(text, opened):
+        return bool(_SAYING.search(text, max(opened - 12, 0), opened))  # else it is what somebody calls "that," there
     if words[-1] in _TERMINAL:
         return not before or before in _BEFORE or words[-1] not in ",，、" or not after.strip()
     return (not before or before in "：:，, ") and (not after or after in "，,。.") and not _is_plain(text, opened)

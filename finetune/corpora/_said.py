@@ -3,10 +3,15 @@
 Only the nearest words count: what stands right before a speech, or right after it. It knows no text.
 """
 
+from typing import Literal
+
 import msgspec
 
 NEAR = 200
 """Characters beside a speech that are looked at."""
+
+Pronoun = Literal["", "he", "she", "I", "other"]
+"""Who is meant where no name stands: a man, a woman, the one who tells the book, or anybody else."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,7 +19,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         subject: A name, or words that begin with one; "" where the words name nobody.
-        pronoun: Whether the subject is one, as in `he said`.
+        pronoun: The subject where it is one, as in `he said`.
         sure: Whether the subject, as it stands, is what someone is called: it may be counted as a name.
         stranger: Whether somebody says it who has no name, as in `a voice replied`.
         thought: Whether it is thought and not said.
@@ -22,7 +27,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     subject: str = ""
-    pronoun: bool = False
+    pronoun: Pronoun = ""
     sure: bool = False
     stranger: bool = False
     thought: bool = False

@@ -8,12 +8,14 @@ import re
 
 import msgspec
 
-from finetune.corpora._said import NEAR, Said
+from finetune.corpora._said import NEAR, Pronoun, Said
 
 _VERB = re.compile(
     "(?:回答|追问|反问|解释|补充|开口|吩咐|命令|嘱咐|提醒|安慰|抱怨|嘟囔|嘀咕|呢喃|低语|惊呼|答应|感叹|感慨|打断|抗议|宣布|质问|喃喃"
     "|自语|告诉|[说說问問答喊叫骂罵叹嘆吼喝笑哭嚷劝勸道曰云应應奏禀催念唱])[说說道曰]?[着了]?$"
 )
+_WHILE = re.compile("[说說言](?:着|完|罢|毕|到这里|到此处)")
+"""After a speech: whoever acts next has said it, as in 说着，林冲站起身来."""
 _THOUGHT = re.compile("(?:心想|心道|暗道|暗想|寻思|思忖|心说|想道|暗忖|想着|想)$")
 _NOT_SAID = (
     "知道",
@@ -63,13 +65,15 @@ def before(words: str) -> Said | None:
     if not said or said.subject or len(clauses) == 1:
         return said and _with_bare(said, words, clauses[-1])
     subject = clauses[0]  # 林冲放下酒碗，笑道：
-    return Said(subject=subject, pronoun=subject.startswith(_PRONOUNS), thought=said.thought)
+    return Said(subject=subject, pronoun=meant(subject), thought=said.thought)
 
 
 def after(words: str) -> Said | None:
     """Who has spoken, by the words right after a speech."""
     head = words[:NEAR].lstrip(_EDGES)
-    clause = re.split("[，,。！？!?：:；…—]", head, maxsplit=1)[0].strip()
+    clause, *more = (part.strip() for part in re.split("[，,。！？!?：:；…—]", head, maxsplit=2)[:2])
+    if _WHILE.fullmatch(clause) and more and more[0]:
+        return Said(subject=more[0], pronoun=meant(more[0]))
     said = _clause(clause, False) if clause else None
     return said and _with_bare(said, words, clause)
 
@@ -85,10 +89,18 @@ def _clause(clause: str, colon: bool) -> Said | None:
         return None
     subject = _without_manner(clause[: len(clause) - len(found[0])] if found else clause)
     subject = _TOWARDS.sub("", subject)
-    pronoun = subject.startswith(_PRONOUNS)
+    pronoun = meant(subject)
     stranger = bool(_STRANGER.search(subject))
     sure = bool(not pronoun and not stranger and _NAME.fullmatch(subject) and not _NO_NAME.search(subject))
     return Said(subject=subject, pronoun=pronoun, sure=sure, stranger=stranger)
+
+
+def meant(subject: str) -> Pronoun:
+    """Who is meant by a pronoun at the beginning; several of them together are nobody in particular."""
+    if not subject.startswith(_PRONOUNS):
+        return ""
+    first: dict[str, Pronoun] = {"他": "he", "她": "she", "我": "I", "俺": "I"}
+    return "other" if subject[1:2] == "们" else first.get(subject[0], "other")
 
 
 def _without_manner(subject: str) -> str:

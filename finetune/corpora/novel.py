@@ -9,10 +9,13 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from finetune.corpora._attribution import Names, Turn, joined, turns
-from finetune.corpora._exchange import fill
+from finetune.corpora._attribution import around, turns
+from finetune.corpora._book_names import Names
+from finetune.corpora._exchange import Item, fill
+from finetune.corpora._people import People
 from finetune.corpora._prose import Paragraph, is_wrapped, paragraphs
-from finetune.corpora._quotes import Marks, marks_of, pieces
+from finetune.corpora._quotes import Piece, marks_of, pieces
+from finetune.corpora._turn import Turn, joined
 from finetune.corpora.base import CorpusFile, Head
 from finetune.dialogue import Line, Scene
 
@@ -21,6 +24,10 @@ SUFFIXES = (".txt", ".text", ".md")
 PRIVATE = False
 
 BY_RULE, BY_TURNS, UNKNOWN = "spoken by rule", "spoken by turns", "speech by nobody known"
+BY_PRONOUN, BY_ADDRESS = "spoken by a pronoun", "spoken by address"
+NOTES = {"rule": BY_RULE, "pronoun": BY_PRONOUN, "address": BY_ADDRESS, "turns": BY_TURNS}
+"""What is noted of a line, by how its speaker is known."""
+CALLED = "others call the one who tells the book by this name; --me NAME says which is right"
 LONGEST_NARRATION, GAP = 600, 3000
 """Characters between two speeches: more is cut down to what is near them; more still parts two scenes."""
 MOST_APART = 2
@@ -45,6 +52,13 @@ class _Spoken(msgspec.Struct, frozen=True):
 _Item = _Told | _Spoken
 
 
+class _Cut(msgspec.Struct, frozen=True):
+    """A paragraph, cut at its quotation marks."""
+
+    number: int
+    pieces: Sequence[Piece]
+
+
 def claims(head: Head) -> float:
     """At most 0.6: dialogue that names its speakers line by line is surer than prose can be."""
     lines = [line.strip() for line in head.text.split("\n")]
@@ -59,28 +73,52 @@ def claims(head: Head) -> float:
 
 
 def read(file: CorpusFile) -> Iterator[Scene]:
-    book = _with_colons(paragraphs(file))
+    book = _announced(paragraphs(file))
     marks = marks_of([paragraph.text for paragraph in book])
-    names = Names(file.options.names)
-    for paragraph in book:
-        if not paragraph.heading and not paragraph.mark:
-            names.collect(pieces(paragraph.text, marks))
-    names.settle(paragraph.text for paragraph in book)
-    for title, part in _parts(book, file):
-        yield from _scenes(file, title, _items(part, marks, names))
+    parts = [
+        (title, [_Cut(each.number, pieces(each.text, marks)) for each in part]) for title, part in _parts(book, file)
+    ]
+    cut = [paragraph.pieces for _, part in parts for paragraph in part]
+    names = Names(file.options.names, file.options.me)
+    for paragraph in cut:
+        names.collect(around(paragraph))
+    names.settle([paragraph.text for paragraph in book])
+    people = People(names, cut)
+    for alias in people.aliases:
+        file.note(f'"{names.narrator}": "{alias}"', CALLED)
+    for title, part in parts:
+        yield from _scenes(file, title, _items(part, names), people)
 
 
-def _with_colons(book: Sequence[Paragraph]) -> list[Paragraph]:
-    """A paragraph that ends with a colon announces the next one: both are one."""
+def speech_in(text: str) -> tuple[str, str, str] | None:
+    """What is told before a speech, the speech, and what is told after it, of a line of narration that this format gave
+    because nobody is known to say it; None where nothing is said in the line, or two seem to speak."""
+    rows = text.split("\n")
+    marks, nobody = marks_of(rows), Names(())
+    items = list(joined(item for row in rows for item in turns(pieces(row, marks), nobody)))
+    turn = items[0] if len(items) == 1 else None
+    return (turn.lead.strip(), turn.text, turn.rest) if isinstance(turn, Turn) and turn.text else None
+
+
+def _announced(book: Sequence[Paragraph]) -> list[Paragraph]:
+    """A paragraph that ends as if a speech followed announces the next one: both are one."""
     result: list[Paragraph] = []
     for paragraph in book:
         last = result[-1] if result else None
-        near = last and len(last.text) <= LONGEST_NARRATION and last.text.endswith(("：", ":"))
-        if last and near and not last.heading and paragraph.text[:1] in '“「『"‘＂':
-            result[-1] = Paragraph(number=last.number, text=last.text + paragraph.text)
+        if last and _announces(last) and paragraph.text[:1] in '“「『"‘＂':
+            gap = " " if last.text[-1] < "\u2e80" else ""
+            result[-1] = Paragraph(number=last.number, text=f"{last.text}{gap}{paragraph.text}")
         else:
             result.append(paragraph)
     return result
+
+
+def _announces(paragraph: Paragraph) -> bool:
+    if paragraph.heading or paragraph.mark or len(paragraph.text) > LONGEST_NARRATION:
+        return False
+    if any(mark in paragraph.text for mark in '“”「"'):
+        return paragraph.text.endswith(("：", ":"))
+    return paragraph.text.endswith(("：", ":", ",", "，", "--", "—"))
 
 
 def _parts(book: Sequence[Paragraph], file: CorpusFile) -> Iterator[tuple[str, list[Paragraph]]]:
@@ -102,13 +140,13 @@ def _parts(book: Sequence[Paragraph], file: CorpusFile) -> Iterator[tuple[str, l
         yield title, part
 
 
-def _items(part: Sequence[Paragraph], marks: Marks, names: Names) -> list[_Item]:
+def _items(part: Sequence[_Cut], names: Names) -> list[_Item]:
     """What is told and what is said, in order."""
     numbers: dict[int, int] = {}
 
     def each() -> Iterator[Turn | str]:
         for paragraph in part:
-            for item in turns(pieces(paragraph.text, marks), names):
+            for item in turns(paragraph.pieces, names):
                 numbers[id(item)] = paragraph.number
                 kept.append(item)
                 yield item
@@ -120,14 +158,12 @@ def _items(part: Sequence[Paragraph], marks: Marks, names: Names) -> list[_Item]
     ]
 
 
-def _scenes(file: CorpusFile, title: str, items: Sequence[_Item]) -> Iterator[Scene]:
+def _scenes(file: CorpusFile, title: str, items: Sequence[_Item], people: People) -> Iterator[Scene]:
     for stretch in _stretches(items):
-        by_turns: set[int] = set()
         for exchange in _exchanges(stretch):
-            filled = fill([spoken.turn for spoken in exchange])
-            by_turns |= {id(exchange[at].turn) for at in filled}
+            fill(exchange, people)
         if any(isinstance(item, _Spoken) and item.turn.speaker for item in stretch):
-            lines = list(_lines(file, stretch, by_turns))
+            lines = list(_lines(file, stretch))
             yield Scene(title=title, lines=lines, source=f"{file.name}, line {stretch[0].number}")
         else:
             _silent(file, stretch)
@@ -167,22 +203,25 @@ def _runs(items: Sequence[_Item]) -> Iterator[list[_Item]]:
         yield run
 
 
-def _exchanges(stretch: Sequence[_Item]) -> Iterator[list[_Spoken]]:
-    """Turns with little told between them, and no word of somebody without a name."""
-    exchange: list[_Spoken] = []
-    apart = 0
+def _exchanges(stretch: Sequence[_Item]) -> Iterator[list[Item]]:
+    """Turns with little told between them, and no word of somebody without a name, with what is told before each."""
+    exchange: list[Item] = []
+    told: list[Item] = []
     for item in stretch:
-        stranger = isinstance(item, _Spoken) and item.turn.stranger and not item.turn.speaker
-        apart = apart + 1 if isinstance(item, _Told) else 0
-        if apart > MOST_APART or stranger:
+        if isinstance(item, _Told):
+            told.append(item.text)
+            continue
+        stranger = item.turn.stranger and not item.turn.speaker
+        if len(told) > MOST_APART or stranger:
             yield exchange
             exchange = []
-        elif isinstance(item, _Spoken):
-            exchange.append(item)
+        if not stranger:
+            exchange += [*told[-MOST_APART:], item.turn]
+        told = []
     yield exchange
 
 
-def _lines(file: CorpusFile, stretch: Sequence[_Item], by_turns: set[int]) -> Iterator[Line]:
+def _lines(file: CorpusFile, stretch: Sequence[_Item]) -> Iterator[Line]:
     for run in _runs(stretch):
         if isinstance(run[0], _Told):
             told = [item for item in run if isinstance(item, _Told)]
@@ -190,16 +229,16 @@ def _lines(file: CorpusFile, stretch: Sequence[_Item], by_turns: set[int]) -> It
             continue
         for item in run:
             if isinstance(item, _Spoken):
-                yield from _speech(file, item, id(item.turn) in by_turns)
+                yield from _speech(file, item)
 
 
-def _speech(file: CorpusFile, spoken: _Spoken, by_turns: bool) -> Iterator[Line]:
+def _speech(file: CorpusFile, spoken: _Spoken) -> Iterator[Line]:
     turn = spoken.turn
     if not turn.speaker:
         file.note(_place(spoken.number, turn.raw), UNKNOWN)
         yield Line(name="", text=turn.raw)
         return
-    file.note(_place(spoken.number, turn.text), BY_TURNS if by_turns else BY_RULE)
+    file.note(_place(spoken.number, turn.text), NOTES[turn.how])
     if turn.lead:
         yield Line(name="", text=turn.lead)
     yield Line(name=turn.speaker, text=turn.text)

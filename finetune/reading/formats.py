@@ -1,6 +1,7 @@
 """Which format reads a file: the surest of those with its suffix. The formats are behind `plugins.load`.
 
-Whatever goes wrong with a file is told of that file (`told_of`). It knows no scenes.
+A chat that is as good as surely one is read as a chat: what is taken for anything else is not scrubbed. Whatever goes
+wrong with a file is told of that file (`told_of`). It knows no scenes.
 """
 
 import logging
@@ -16,6 +17,8 @@ from knowledge.errors import UnreadableError
 from knowledge.sources.base import SourceFile
 
 KIND = "finetune.corpora"
+SURE = 0.9
+"""From which claim on a format of people's own talk goes before any other."""
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +29,9 @@ def formats() -> list[str]:
 
 
 def format_of(file: SourceFile) -> str:
-    """Names the format that reads a file: of those with its suffix the surest; of equally sure ones the first by name.
+    """Names the format that reads a file: of those with its suffix the surest, a chat before others where it is sure.
+
+    Of equally sure ones it is the first by name.
 
     Raises:
         UnreadableError: None claims it; the text says which there are and how to choose one.
@@ -36,7 +41,8 @@ def format_of(file: SourceFile) -> str:
         known = {each: corpus_named(each) for each in formats()}
         head = _head(file)
         sure = {each: known[each].claims(head) for each in known if name.endswith(known[each].SUFFIXES)}
-        best = max(sure, key=lambda each: sure[each], default="")  # max keeps the first of equals, and names are sorted
+        best = max(sure, key=lambda each: (known[each].PRIVATE and sure[each] >= SURE, sure[each]), default="")
+        # max keeps the first of equals, and names are sorted
         if best and sure[best] > 0:
             return best
     raise UnreadableError(file.name, _unclaimed(head.suffix, known, sorted(sure)))

@@ -77,6 +77,16 @@ def base_digest(base: Path) -> str:
     return file_sha256(files)
 
 
+def check_base(plan: Plan) -> None:
+    """Refuses what was trained over weights that were changed meanwhile: they are read from the disk all the time.
+
+    Raises:
+        WorkshopError: The base is no longer the one of the plan.
+    """
+    if base_digest(Path(plan.base)) != plan.base_digest:
+        raise WorkshopError(plan.base, "its weights were changed while a role was trained over it", "train --restart")
+
+
 def write_plan(run: Path, plan: Plan) -> None:
     """Writes run.json.
 

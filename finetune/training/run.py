@@ -25,7 +25,7 @@ from finetune.training.batches import Collator
 from finetune.training.curves import Events, draw
 from finetune.training.kinds import invocation_for, load_tokenizer, ready
 from finetune.training.pace import epochs_that_fit, pace
-from finetune.training.plan import Plan, Result, checkpoints, read_plan, write_whole
+from finetune.training.plan import Plan, Result, check_base, checkpoints, read_plan, write_whole
 from finetune.training.progress import Deadline, Patience, shown
 from finetune.training.recipe import epochs_for
 from finetune.training.report import report
@@ -34,6 +34,9 @@ from finetune.training.scores import mean_loss
 from finetune.training.trainer import RoleTrainer, arguments
 
 MODEL, RESULT, START, SAMPLES = "model", "result.json", "start.json", "samples.json"
+
+_TORCH_WRITES = ("inline_container", "iostream error", "PytorchStreamWriter")
+"""What torch says where its writing fails; it has no error of its own for that."""
 
 
 class _Start(msgspec.Struct, frozen=True):
@@ -63,8 +66,16 @@ def train(run: Path) -> Result:
     try:
         return _train(run, read_plan(run))
     except (OSError, SafetensorError) as error:
-        problem = f"it can't be read or written: {error}"
-        raise WorkshopError(str(run), problem, "check the disk; the same command goes on where it stopped") from None
+        raise _unwritten(run, str(error)) from None
+    except RuntimeError as error:
+        if not any(mark in str(error) for mark in _TORCH_WRITES):
+            raise
+        raise _unwritten(run, "a checkpoint could not be written to its end") from None
+
+
+def _unwritten(run: Path, why: str) -> WorkshopError:
+    remedy = "check the disk; the same command goes on where it stopped"
+    return WorkshopError(str(run), f"it can't be read or written: {why}", remedy)
 
 
 def _train(run: Path, plan: Plan) -> Result:
@@ -183,6 +194,8 @@ def _finished(
     if not math.isfinite(loss):
         problem = "the held-out loss is no number any more: the learning rate is too high"
         raise WorkshopError(str(lesson.run), problem, f"lower it: --restart --lr {plan.recipe.learning_rate / 4:g}")
+    if _first():
+        check_base(plan)
     lesson.samples.take(STAGES[2], model)
     trainer.save_model(str(lesson.run / MODEL))
     result = Result(

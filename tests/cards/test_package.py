@@ -56,6 +56,16 @@ def test_a_package_brings_the_role_along(world: Path, launch: Launch) -> None:
     assert read_role(folder, world / "models").adapter is not None
 
 
+def test_an_empty_wiki_travels_along(world: Path, launch: Launch) -> None:
+    folder = make_role(world / "roles/mara", 'name = "Mara Vell"\n[knowledge]\nsources = ["wiki"]\n')
+    (folder / "wiki").mkdir()
+    assert launch("role", "export", "mara", "--as", "package").status == 0
+    folder.rename(world / "before")
+    done = launch("role", "import", "mara.chatroom.zip")
+    assert done.status == 0, done.err
+    assert (folder / "wiki").is_dir()
+
+
 def test_a_manifest_names_base_and_files(world: Path, launch: Launch) -> None:
     make_rich_role(world)
     launch("role", "export", "mara", "--as", "package")
@@ -126,6 +136,9 @@ def test_a_hostile_name_is_refused(world: Path, launch: Launch, name: str, told:
         ({"files": []}, "not in its manifest"),
         ({"files": [{"path": "role/role.toml", "size": 1, "sha256": "x"}]}, "can't be read"),
         ({"files": 1e400}, "can't be read"),
+        ({"folders": ["role/.hidden/"]}, "hidden"),
+        ({"folders": ["evil/"]}, "does not lie in role/"),
+        ({"folders": ["role/../../evil/"]}, "'role/../../evil/'"),
     ],
 )
 def test_a_wrong_manifest_is_refused(world: Path, launch: Launch, changes: Any, told: str) -> None:

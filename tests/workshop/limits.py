@@ -12,10 +12,10 @@ NOBODY = 65534
 
 
 @contextmanager
-def full_disk() -> Iterator[None]:
-    """Every write to a file fails, as on a full disk."""
+def full_disk(after: int = 0) -> Iterator[None]:
+    """Every write to a file fails after so many bytes, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (after, hard))
     try:
         yield
     finally:

@@ -39,14 +39,16 @@ def pair(number: int) -> str:
     )
 
 
-async def ask(jobs: Sequence[Job], folder: Path, *replies: object, facts: Facts = CHAT) -> tuple[Outcome, list, object]:
+async def ask(
+    jobs: Sequence[Job], folder: Path, *replies: object, facts: Facts = CHAT, at_once: int = 4
+) -> tuple[Outcome, list, object]:
     engine = scripted.Engine(EngineOptions(base=""))
     engine.script.extend(
         reply if isinstance(reply, scripted.Reply) else scripted.Reply(text=str(reply)) for reply in replies
     )
     await engine.start()
     with Journal(folder, "pages") as journal:
-        outcome = await run(jobs, Writer(engine, facts, made_by="scripted/none"), journal)
+        outcome = await run(jobs, Writer(engine, facts, made_by="scripted/none"), journal, at_once=at_once)
         return outcome, journal.records, engine
 
 
@@ -80,6 +82,8 @@ def test_several_pairs_over_several_lines() -> None:
         "Q: Who?\nA: As an AI language model I have no lamp.",
         f"Q: Who?\nA: {'on and ' * 1000}",
         '[{"Q": 3, "A": ["x"]}]',
+        "Q: Who lit it?\nA: I \ufffd\ufffd did.",
+        "Q: Who lit it?\nA: I did\x1b[31m.",
         "[" * 5000,
     ],
 )
@@ -198,6 +202,15 @@ async def test_a_base_without_template_goes_on(tmp_path: Path) -> None:
     first, second = (asked.prompt for asked in engine.asked)
     assert (first.layout, first.start, second.start) == ("room", "Q:", "A:")
     assert [line.text for line in second.lines] == ["Q: Cold night.", "A: Colder at sea.", "Q: Who is there?"]
+
+
+async def test_a_full_context_costs_one_job(tmp_path: Path) -> None:
+    full = scripted.Reply(error=EngineError("the context is full", code="too_long"))
+    jobs = [msgspec.structs.replace(a_job(number), wanted=1) for number in (1, 2)]
+    said = ("gulls " * 300, full, "Who rings?", "Osric does.")
+    outcome, records, _ = await ask(jobs, tmp_path, *said, facts=ROOM, at_once=1)
+    assert (outcome.asked, outcome.unusable, outcome.error) == (2, 1, "")
+    assert [record.reply for record in records] == ["Osric does."]
 
 
 async def test_a_base_with_template_is_asked(tmp_path: Path) -> None:

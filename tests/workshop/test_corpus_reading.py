@@ -47,6 +47,13 @@ def test_prose_is_read_as_a_novel(tmp_path: Path) -> None:
     assert format_of(SourceFile(name="book.TXT", path=path)) == "novel"
 
 
+def test_a_chat_that_suits_scripts_is_scrubbed(tmp_path: Path) -> None:
+    lines = ("Ines: home yet?", "Bram: nearly", "Ines: ring me on +44 7700 900123", "Bram: kettle first")
+    data = "".join(f"[12/03/2024, 21:0{minute}:11] {line}\n" for minute, line in enumerate(lines))
+    path = write(tmp_path, "chat.txt", data)
+    assert format_of(SourceFile(name="chat.txt", path=path)) == "whatsapp"
+
+
 def test_an_unknown_file_names_the_remedy(tmp_path: Path) -> None:
     for name, data in (("photo.xyz", b"\x89\x00"), ("empty.txt", b"")):
         path = write(tmp_path, name, data)

@@ -397,6 +397,13 @@ def test_a_dataset_is_built_from_the_workbench(home: Path, capsys: pytest.Captur
     assert "held out" in capsys.readouterr().out
 
 
+def test_an_unknown_export_builds_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["dataset", "build", "mara", "--recall", "0", "--export", "latex"])
+    assert "sharegpt" in capsys.readouterr().err
+    assert not (home / "home" / "workshop" / "mara" / "dataset").exists()
+
+
 def test_what_is_learnt_becomes_its_lines(home: Path) -> None:
     path, build_it = home / "roles" / "mara" / "lines.jsonl", ["dataset", "build", "mara", "--recall", "0"]
     path.write_text("", "utf-8")

@@ -69,6 +69,17 @@ def test_folder_with_other_things_stays(tmp_path: Path, base: Path) -> None:
     assert (tmp_path / "mine/letter.txt").read_text("utf-8") == "keep"
 
 
+def test_only_an_earlier_merge_is_replaced(tmp_path: Path, base: Path) -> None:
+    make_adapter(tmp_path / "lora", base, activated=False)
+    other = make_base(tmp_path / "other", seed=3, num_hidden_layers=2)
+    before = base_digest(other)
+    with pytest.raises(WorkshopError, match="something else"):
+        merge(base, tmp_path / "lora", other)
+    assert base_digest(other) == before
+    once = merge(base, tmp_path / "lora", tmp_path / "merged").folder
+    assert merge(base, tmp_path / "lora", once).folder == once
+
+
 def test_missing_adapter_is_said(tmp_path: Path, base: Path) -> None:
     with pytest.raises(WorkshopError, match="no adapter"):
         merge(base, tmp_path / "nothing", tmp_path / "merged")

@@ -173,6 +173,9 @@ def test_a_broken_alternation_stays_open(tmp_path: Path) -> None:
         ("林小滿放下书，走到窗前，说道：“下雨了。”", "林小滿", "下雨了。"),
         ("林小滿皱了皱眉。“又是你。”", "林小滿", "又是你。"),
         ("“好。”林小滿大笑着说。", "林小滿", "好。"),
+        ("“好。”说着，林小滿站起身来。", "林小滿", "好。"),
+        ("“好。”林小滿说着站起身来。", "林小滿", "好。"),
+        ("“好，”林小滿笑道，“走罢。”", "林小滿", "好，走罢。"),
     ],
 )
 def test_chinese_forms_name_their_speaker(tmp_path: Path, line: str, speaker: str, words: str) -> None:
@@ -253,3 +256,113 @@ def test_hostile_text_is_read_and_accounted(tmp_path: Path, text: str) -> None:
     scenes, told = scenes_of(tmp_path, text)
     assert scenes or told.skipped
     assert sum(len(line.text) for scene in scenes for line in scene.lines) <= len(text)
+
+
+def speakers(folder: Path, text: str, *names: str) -> list[tuple[str, str]]:
+    return spoken(scenes_of(folder, text, *names)[0])
+
+
+PAIR = "“One,” said Mr. Ames.\n“Two,” said Mrs. Bell.\n"
+
+
+def test_a_pronoun_means_the_only_one(tmp_path: Path) -> None:
+    scenes, told = scenes_of(tmp_path, PAIR + "“Three,” said he.\n“Four,” she replied.\n")
+    assert spoken(scenes)[2:] == [("Mr. Ames", "Three."), ("Mrs. Bell", "Four.")]
+    assert told.count(novel.BY_PRONOUN) == 2
+
+
+def test_a_pronoun_among_several_stays_open(tmp_path: Path) -> None:
+    text = "“One,” said Mr. Ames.\n“Two,” said Mr. Cole.\n“Three,” said Mrs. Bell.\n“Four,” said he.\n"
+    scenes, told = scenes_of(tmp_path, text)
+    assert len(spoken(scenes)) == 3
+    assert told.count(novel.UNKNOWN) == 1
+
+
+def test_who_is_called_does_not_speak(tmp_path: Path) -> None:
+    known = "“One,” said Ann.\n“Two,” said Ben.\n"
+    scenes, told = scenes_of(tmp_path, f"{known}The rain came on.\n“Is it late, Ben?”\n")
+    assert spoken(scenes)[2:] == [("Ann", "Is it late, Ben?")]
+    assert told.count(novel.BY_ADDRESS) == 1
+    scenes, _ = scenes_of(tmp_path, f"{known}“Is it late, Ben?”\n“Very late, Ben.”\n")
+    assert ("Ben", "Very late, Ben.") not in spoken(scenes)
+
+
+def test_a_third_one_who_is_called_opens_turns(tmp_path: Path) -> None:
+    text = "“One,” said Ann.\n“Two,” said Ben.\n“Is it late, Cyd?”\n“Very late.”\n“Four,” said Cyd.\n"
+    assert [name for name, _ in speakers(tmp_path, text)] == ["Ann", "Ben", "Cyd"]
+
+
+def test_the_one_who_tells_it_speaks(tmp_path: Path) -> None:
+    text = "“One,” said I.\n“Two,” said Ben.\n“Three,” I answered.\n“Four.”\n“Five,” I said.\n"
+    assert [name for name, _ in speakers(tmp_path, text)] == ["I", "Ben", "I", "Ben", "I"]
+
+
+def test_the_teller_has_the_name_given(tmp_path: Path) -> None:
+    path = tmp_path / "book.txt"
+    path.write_text("“One,” said I.\n“Two,” said Ben.\n", "utf-8")
+    scenes = list(novel.read(CorpusFile(name="book.txt", path=path, options=Options(me="Jim"))))
+    assert spoken(scenes) == [("Jim", "One."), ("Ben", "Two.")]
+
+
+def test_names_of_the_teller_are_noted(tmp_path: Path) -> None:
+    text = "“Come here, Jim,” said Ben.\n“I am here,” said I.\n" * 6
+    _, told = scenes_of(tmp_path, text)
+    assert ('"I": "Jim"', novel.CALLED) in told.noted
+
+
+def test_names_are_never_merged_silently(tmp_path: Path) -> None:
+    text = "“One,” said Holm.\n“Two,” said Ben.\n“Three,” said Mr. Holm.\n“Four,” said Sherrin Holm.\n"
+    assert [name for name, _ in speakers(tmp_path, text)] == ["Holm", "Ben", "Mr. Holm", "Sherrin Holm"]
+
+
+def test_the_word_that_begins_is_no_name(tmp_path: Path) -> None:
+    text = "“One,” said Ann.\nUpon that: “Two.”\nUpon this: “Three.”\n"
+    assert [name for name, _ in speakers(tmp_path, text)] == ["Ann"]
+
+
+def test_somebody_without_a_name_breaks_turns(tmp_path: Path) -> None:
+    text = "“One,” said Ann.\n“Two,” said Ben.\n“Three,” said the other.\n“Four.”\n"
+    assert [name for name, _ in speakers(tmp_path, text)] == ["Ann", "Ben"]
+
+
+def test_a_forgotten_mark_joins_no_two(tmp_path: Path) -> None:
+    text = "“One,” said Ann. “There are two of them.\n“Be quiet,” said Ben.\n"
+    assert [name for name, _ in speakers(tmp_path, text)] == ["Ann", "Ben"]
+
+
+def test_a_comma_announces_the_next_paragraph(tmp_path: Path) -> None:
+    text = "“One,” said Ann.\nBen presently added, with a smile,\n“Two of them.”\n“Three,” said Ben.\n"
+    assert speakers(tmp_path, text)[1] == ("Ben", "Two of them.")
+
+
+def test_words_held_up_with_a_comma_are_narration(tmp_path: Path) -> None:
+    text = "“One,” said Ann.\nIt was what Ann called “tidied,” or so the neighbours had it.\n"
+    assert [words for _, words in speakers(tmp_path, text)] == ["One."]
+
+
+@pytest.mark.parametrize("tag", ["retorted Nell", "cried poor Nell", "Nell broke in", "went on Nell", "said old Nell"])
+def test_more_words_of_saying_are_known(tmp_path: Path, tag: str) -> None:
+    assert speakers(tmp_path, f"“Come in,” {tag}.\n“Who is it?” said Nell.\n", "Nell")[0] == ("Nell", "Come in.")
+
+
+def test_chinese_pronouns_and_calls_are_followed(tmp_path: Path) -> None:
+    text = "沈雁道：“来了。”他放下刀。\n青禾笑道：“坐。”她倒了茶。\n" * 3
+    text += "外面起风了。\n“沈雁，你去哪里？”\n“不远。”\n“何时回来？”她问。\n“三日后。”沈雁道。\n"
+    assert [name for name, _ in speakers(tmp_path, text)][6:] == ["青禾", "沈雁", "青禾", "沈雁"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“A, B, C, D,” said Ann. " * 5_000,
+        "“" + "A, " * 60_000 + "” said Ann.",
+        "Mr. " * 60_000 + "“Yes,” said Ann.",
+        "“Yes,” said Ann Ann Ann.\n" * 3_000 + "“No.”\n" * 3_000,
+        "“Yes, Ann.” said he.\n“No, Ben,” said Ann.\n" * 2_000,
+        "“去，林冲！”\n“好。”林冲道。\n" * 3_000,
+    ],
+    ids=range(6),
+)
+def test_hostile_talk_is_read_in_time(tmp_path: Path, text: str) -> None:
+    scenes, told = scenes_of(tmp_path, text)
+    assert scenes or told.skipped

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from transformers import AutoTokenizer
 
 from chatroom.chat_template import ASIDE
 from chatroom.roles import check_role, read_role
+from commands.finetune import stoppable
 from finetune.dataset.files import About, read_dataset, write_dataset
 from finetune.dataset.moment import Moment
 from finetune.dataset.render import Renderer
@@ -23,12 +25,13 @@ from finetune.errors import WorkshopError
 from finetune.training.batches import ByLength, Collator
 from finetune.training.kinds import Kind, invocation_of, load_base, ready, with_adapter
 from finetune.training.pace import epochs_that_fit
-from finetune.training.plan import Plan, check_same, checkpoints, read_plan, write_plan
+from finetune.training.plan import Plan, check_base, check_same, checkpoints, read_plan, write_plan
 from finetune.training.recipe import Recipe, epochs_for, read_recipe
 from finetune.training.role_model import with_model
 from finetune.training.run import read_result, train
 from finetune.training.save import install
 from finetune.training.scores import mean_loss
+from tests.workshop.limits import full_disk
 
 ROLE_TOML = """\
 name = "Mara Vell"   # of the light
@@ -292,6 +295,34 @@ def test_unwritable_run_is_an_error(shop: Path) -> None:
     (run / "model").write_text("in the way", "utf-8")
     with pytest.raises(WorkshopError, match="goes on where it stopped"):
         train(run)
+
+
+def test_full_disk_loses_no_checkpoint(shop: Path) -> None:
+    run = planned(shop)
+    undisturbed = train(run).loss
+    last, newest = checkpoints(run)[0], checkpoints(run)[-1]
+    size = (last / "adapter_model.safetensors").stat().st_size
+    for path in (newest, run / "model", *checkpoints(run)[1:]):
+        shutil.rmtree(path, ignore_errors=True)
+    with full_disk(after=size + 4096), pytest.raises(WorkshopError, match="goes on where it stopped"):
+        train(run)  # the optimizer's state is larger than the adapter, and torch writes it
+    assert checkpoints(run) == [last]
+    assert train(run).loss == undisturbed
+
+
+def test_base_changed_meanwhile_is_named(shop: Path) -> None:
+    plan = read_plan(planned(shop))
+    check_base(plan)
+    make_base(shop / "models/tiny", num_hidden_layers=2, seed=9)
+    with pytest.raises(WorkshopError, match=r"changed while.*--restart"):
+        check_base(plan)
+
+
+def test_being_ended_is_a_stop_by_hand() -> None:
+    usual = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), stoppable():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == usual
 
 
 def test_unwritable_role_keeps_the_run(shop: Path) -> None:
