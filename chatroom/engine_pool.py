@@ -6,6 +6,7 @@ Engines are started when they are first asked for, or ahead of it, and stay unti
 import asyncio
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from chatroom import plugins
 from chatroom.engines.base import Engine, EngineOptions, Facts
@@ -17,12 +18,16 @@ AGAIN_SECONDS = 10.0
 """After a base could not be loaded, until it is tried again."""
 
 
+REMOTE = "openai_api"
+"""The engine that asks the server of the settings where a role names none."""
+
+
 class EnginePool:
     """All engines of a server."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._engines: dict[tuple[str, str], tuple[str, Engine]] = {}
+        self._engines: dict[tuple[str, EngineOptions], tuple[str, Engine]] = {}
         self._loading: set[asyncio.Task[Facts]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._failed: dict[Engine, tuple[float, EngineError]] = {}
@@ -33,14 +38,14 @@ class EnginePool:
         Raises:
             PluginError: There is no engine of that name.
         """
-        kind, path = role.engine or self._settings.engine, role.weights or role.base
+        kind, options = role.engine or self._settings.engine, self._options(role)
         mark = fingerprint(Path(role.weights)) if role.weights else ""
-        known, engine = self._engines.get((kind, path), ("", None))
+        known, engine = self._engines.get((kind, options), ("", None))
         if engine is None or known != mark:
             if engine is not None:
                 self._end(engine)
-            engine = plugins.load("chatroom.engines", kind).Engine(self._options(path))
-            self._engines[kind, path] = mark, engine
+            engine = plugins.load("chatroom.engines", kind).Engine(options)
+            self._engines[kind, options] = mark, engine
         return engine
 
     async def start(self, role: Role) -> tuple[Engine, Facts]:
@@ -78,13 +83,26 @@ class EnginePool:
         self._closing.add(ending)
         ending.add_done_callback(self._closing.discard)
 
-    def _options(self, base: str) -> EngineOptions:
+    def _options(self, role: Role) -> EngineOptions:
+        """What its engine is set up with; roles with the same share one."""
         chosen = self._settings
+        address = role.address or (chosen.remote if (role.engine or chosen.engine) == REMOTE else "")
         return EngineOptions(
-            base=base,
+            base=role.weights or role.base,
             context=chosen.context,
             memory=chosen.memory,
             threads=chosen.threads,
             dtype=chosen.dtype,
             device=chosen.device,
+            address=address,
+            served=role.served,
+            key=chosen.remote_key if address and _same_server(address, chosen.remote) else "",
+            command=chosen.lmdeploy,
+            flags=chosen.lmdeploy_flags,
+            quantization=role.quantization,
         )
+
+
+def _same_server(one: str, other: str) -> bool:
+    """Whether two addresses are of one server: nobody else is sent its key."""
+    return urlsplit(one)[:2] == urlsplit(other)[:2]

@@ -386,6 +386,8 @@ END_CODES = {
     "timeout": "it took too long",
     "empty": "the model found no words",
     "engine_lost": "the engine's process ended",
+    "no_access": "the server's key is missing or refused",
+    "overloaded": "the server has too much to do",
     "engine": "the engine failed",
     "internal": "our own mistake; the server's log says more",
 }

@@ -34,6 +34,11 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
     base's template. Not set: `chat` for what was trained elsewhere, where the base has a template."""
     engine: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")] = ""
     """Who answers for it, if not the engine of the settings."""
+    address: Annotated[str, Meta(max_length=300)] = ""
+    """A server that runs already, for `openai_api`, `turbomind` and `lmdeploy_lora`; overrides the settings. What is
+    said in its rooms goes there. A key is sent only to the address of the settings."""
+    served: Annotated[str, Meta(max_length=300)] = ""
+    """The model's name on that server; an adapter that the server knows by name is one too. Not set: its only one."""
     quantization: Literal["none", "int4"] = "none"
     """How small the weights are made, on engines that can; no engine does yet."""
 

@@ -18,6 +18,7 @@ from chatroom.names import name_fault, name_key
 from chatroom.role_files import Faults, Folder, check_entries, fingerprint
 from chatroom.role_lines import check_lines
 from chatroom.role_toml import ModelTable, RoleToml
+from chatroom.settings import parse_address
 from chatroom.toml_table import parse_toml, read_table
 from chatroom.weights import check_base_digest, check_weights, read_adapter, read_provenance
 from chatroom.words import file_for, words
@@ -42,6 +43,8 @@ class Role(Noun, frozen=True, kw_only=True):
         ours: Whether adapter or weights (without these: the base) were made by our own workshop.
         base_ours: Whether the base was.
         engine: "" where role.toml does not say.
+        address: Of a server that runs already and speaks for it.
+        served: The model's name there.
         sources: What it knows, for the package knowledge.
         top_k: How many passages of it, `memory` stretches of what was said long ago and `examples` of its voice it is
             reminded of at a turn.
@@ -64,6 +67,8 @@ class Role(Noun, frozen=True, kw_only=True):
     ours: bool = False
     base_ours: bool = False
     engine: str = ""
+    address: str = ""
+    served: str = ""
     quantization: Literal["none", "int4"] = "none"
     sampling: Sampling = Sampling()
     sources: tuple[Path, ...] = ()
@@ -108,6 +113,8 @@ def remarks(role: Role) -> list[str]:
         found.append(f"there are no words for the language {role.language!r}; the English ones are used")
     if not role.persona:
         found.append("it has no persona.md; a few sentences there tell the model who it is")
+    if role.address:
+        found.append(f"a server speaks for it: what is said in its rooms goes to {role.address}")
     return found
 
 
@@ -239,8 +246,17 @@ class _Reading:
             "base_ours": source_ours,
             "layout": table.layout,
             "engine": table.engine,
+            "address": self._address(table.address),
+            "served": table.served.strip(),
             "quantization": table.quantization,
         }
+
+    def _address(self, text: str) -> str:
+        try:
+            return parse_address(text) if text else ""
+        except ValueError as error:
+            self._fault("model.address", str(error), "correct it or take it out")
+        return ""
 
     def _base(self, name: str) -> Folder | None:
         """The base's folder; None for a hub id, which only an engine can look up."""

@@ -7,9 +7,11 @@ one. It knows no room and no engine, and a token is never shown.
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -76,6 +78,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Number format of the weights in memory."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where an engine computes."""
+    remote: Annotated[str, Meta(max_length=300)] = ""
+    """Address of an OpenAI-compatible server that the engine openai_api asks, such as "http://127.0.0.1:11434/v1"."""
+    remote_key: Annotated[str, Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_]{0,127})?$")] = ""
+    """Name of the environment variable with the key of `remote`; the key itself stands in no file."""
+    lmdeploy: Annotated[tuple[str, ...], Meta(min_length=1, max_length=32)] = ("lmdeploy",)
+    """Command that runs LMDeploy in its own environment, as one string or a list of words."""
+    lmdeploy_flags: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+    """More flags for every LMDeploy engine, after our own; as one string or a list of words."""
+    gpu_memory: Annotated[int, Meta(ge=0)] = 0
+    """Most GPU memory for all engines together, in bytes or as "24GiB"; 0 takes what the driver says is free."""
     sources: dict[str, str] = {}
     """Key → where its value came from; keys that are not in it have their default. It can't be set."""
 
@@ -87,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 KEYS = tuple(key for key in names_of(Settings) if key != "sources")
 _TYPES = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 _PATHS = tuple(key for key, kind in _TYPES.items() if kind is Path)
+_SIZES, _COMMANDS = ("memory", "gpu_memory"), ("lmdeploy", "lmdeploy_flags")
 
 
 def load_settings(
@@ -139,14 +152,25 @@ def _value(key: str, value: object, source: str, folder: Path) -> Any:
     if key not in KEYS:
         raise SettingsError(f"{place}: unknown setting; {nearest(key, KEYS)}")
     try:
-        if key == "memory":
-            value = parse_size(value)
-        if key == "origins" and isinstance(value, str):
-            value = [origin.strip() for origin in value.split(",") if origin.strip()]
-        found = convert(value, _TYPES[key], strict=source not in ("environment", "flag"))
+        found = convert(_parsed(key, value), _TYPES[key], strict=source not in ("environment", "flag"))
     except ValueError as error:
         raise SettingsError(f"{place}: {error}") from None
     return folder / found.expanduser() if key in _PATHS else found
+
+
+def _parsed(key: str, value: object) -> object:
+    """What a string stands for, where a key's value is something else; whatever is no string is left alone."""
+    if not isinstance(value, str):
+        return value
+    if key in _SIZES:
+        return parse_size(value)
+    if key in _COMMANDS:
+        return shlex.split(value)
+    if key == "remote":
+        return parse_address(value) if value else ""
+    if key == "origins":
+        return [origin.strip() for origin in value.split(",") if origin.strip()]
+    return value
 
 
 def parse_size(value: object) -> object:
@@ -157,3 +181,18 @@ def parse_size(value: object) -> object:
     if not found or found[2].lower() not in _UNITS:
         raise ValueError(f"expected a size such as 1GiB, got {value[:40]!r}")
     return int(float(found[1]) * _UNITS[found[2].lower()])
+
+
+def parse_address(text: str) -> str:
+    """Checks the address of a server, and gives it without a slash at its end. Raises ValueError for people."""
+    address, expected = text.strip().rstrip("/"), "expected an address such as http://127.0.0.1:8000/v1"
+    try:
+        parts = urlsplit(address)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(expected) from None
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("an address holds no key, name or query; put a key into the variable that remote_key names")
+    if not whole or not address.isprintable() or re.search(r"[\s\\]", address):
+        raise ValueError(expected)
+    return address

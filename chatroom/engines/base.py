@@ -6,7 +6,7 @@ from it at the same time. It never blocks the event loop.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -24,6 +24,13 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         threads: CPU threads for one step; 0 leaves it to the library.
         dtype: "auto", "float32", "bfloat16" or "float16".
         device: "auto", "cpu" or "cuda".
+        address: Of a server that runs already, with its path, as `http://127.0.0.1:11434/v1`; "" where there is none.
+        served: The model's name on that server; "" takes the only one there.
+        key: Name of the environment variable with the server's key, never the key itself; "" where it wants none.
+        command: What starts LMDeploy, with its first arguments.
+        flags: More flags for LMDeploy, after our own.
+        cache_bytes: Bytes for the engine's KV cache; 0 leaves it to the engine.
+        quantization: How small the weights are, on engines that can.
     """
 
     base: str
@@ -32,6 +39,13 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 0
     dtype: str = "auto"
     device: str = "auto"
+    address: str = ""
+    served: str = ""
+    key: str = ""
+    command: tuple[str, ...] = ("lmdeploy",)
+    flags: tuple[str, ...] = ()
+    cache_bytes: int = 0
+    quantization: Literal["none", "int4"] = "none"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

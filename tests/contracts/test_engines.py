@@ -6,7 +6,7 @@ keep the same promises in tests of their own.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from chatroom.engines.base import EngineOptions
 from chatroom.engines.scripted import Engine, Gate, Reply
 from chatroom.errors import EngineError
 from chatroom.messages import Adapter, Line, Prompt, Sampling
+from tests.stand_in.openai import StandIn
 from tests.tiny import make_base
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -27,18 +28,27 @@ SHORT = Sampling(max_tokens=8, seed=1)
 NOWHERE = Adapter(path="nowhere", fingerprint="none", invocation=())
 
 
-def scripted(folder: Path) -> str:
+@asynccontextmanager
+async def scripted(folder: Path) -> AsyncIterator[EngineOptions]:
     script = folder / "replies.txt"
     script.write_text(" The lamp is lit, mind the third step.\n", "utf-8")
-    return str(script)
+    yield EngineOptions(base=str(script), context=1024)
 
 
-def embedded(folder: Path) -> str:
-    return str(make_base(folder / "base"))
+@asynccontextmanager
+async def embedded(folder: Path) -> AsyncIterator[EngineOptions]:
+    yield EngineOptions(base=str(make_base(folder / "base")), context=1024, threads=1)
 
 
-SETUPS: dict[str, Callable[[Path], str]] = {"scripted": scripted, "transformers_peft": embedded}
-ELSEWHERE = {"turbomind", "openai_api"}
+@asynccontextmanager
+async def remote(folder: Path) -> AsyncIterator[EngineOptions]:
+    async with StandIn() as server:
+        yield EngineOptions(base="", context=1024, address=server.address)
+
+
+Setup = Callable[[Path], AbstractAsyncContextManager[EngineOptions]]
+SETUPS: dict[str, Setup] = {"scripted": scripted, "transformers_peft": embedded, "openai_api": remote}
+ELSEWHERE = {"turbomind"}
 
 
 @pytest_asyncio.fixture(
@@ -47,12 +57,10 @@ ELSEWHERE = {"turbomind", "openai_api"}
 async def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[contract.Engine]:
-    base = SETUPS[request.param](tmp_path_factory.mktemp(request.param))
-    engine: contract.Engine = plugins.load(KIND, request.param).Engine(
-        EngineOptions(base=base, context=1024, threads=1)
-    )
-    yield engine
-    await engine.close()
+    async with SETUPS[request.param](tmp_path_factory.mktemp(request.param)) as options:
+        engine: contract.Engine = plugins.load(KIND, request.param).Engine(options)
+        yield engine
+        await engine.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
