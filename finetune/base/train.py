@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -76,6 +77,15 @@ def build(recipe: Recipe) -> Qwen2ForCausalLM:
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
     )
     return Qwen2ForCausalLM(config)
+
+
+def weights_of(recipe: Recipe, name: str) -> dict[str, Tensor]:
+    """The weights that a stage begins with: those of an earlier stage, or of a folder that was exported."""
+    exported = Path(name) / "model.safetensors"
+    if exported.is_file():
+        return {key: tensor.float() for key, tensor in load_file(exported, DEVICE).items()}
+    weights: dict[str, Tensor] = torch.load(recipe.work / name / "checkpoint.pt", DEVICE, weights_only=True)["model"]
+    return weights
 
 
 def optimizers(model: nn.Module, stage: Stage) -> list[torch.optim.Optimizer]:
@@ -158,8 +168,7 @@ class Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model = build(recipe).to(DEVICE)
         if self.stage.start_from:
-            before = torch.load(recipe.work / self.stage.start_from / "checkpoint.pt", DEVICE, weights_only=True)
-            self.model.load_state_dict(before["model"])
+            self.model.load_state_dict(weights_of(recipe, self.stage.start_from), strict=False)
         self.optimizers = optimizers(self.model, self.stage)
         self.step, self.seconds, self.tokens = 0, 0.0, 0
         self.run = torch.compile(self.model) if self.stage.compile else self.model

@@ -13,7 +13,7 @@ from finetune.base.books import novel_scenes, speaker_line  # noqa: E402
 from finetune.base.pack import END, PAD, load_tokens, save_tokens  # noqa: E402
 from finetune.base.pack_dialogue import packed  # noqa: E402
 from finetune.base.tokenizer import check  # noqa: E402
-from finetune.base.train import Recipe, Stage, Training, positions, train  # noqa: E402
+from finetune.base.train import Recipe, Stage, Training, loss_of, positions, train  # noqa: E402
 from finetune.dataset.moment import Moment  # noqa: E402
 from finetune.dataset.render import Example, Renderer  # noqa: E402
 from finetune.dialogue import Line, Scene, read_records  # noqa: E402
@@ -62,6 +62,31 @@ def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     assert (after.step, after.tokens) == (2, before.tokens)
     for old, new in zip(before.model.parameters(), after.model.parameters(), strict=True):
         assert torch.equal(old, new)
+
+
+def test_a_stage_goes_on_from_an_exported_base(tmp_path: Path) -> None:
+    from msgspec.structs import replace
+
+    before = run(tiny_recipe(tmp_path / "one"), 1)
+    before.model.save_pretrained(tmp_path / "base")
+    recipe = tiny_recipe(tmp_path / "two")
+    stage = replace(recipe.stages["one"], start_from=str(tmp_path / "base"))
+    after = Training(replace(recipe, stages={"one": stage}), "one")
+    assert after.step == 0
+    for old, new in zip(before.model.parameters(), after.model.parameters(), strict=True):
+        assert torch.equal(old, new)
+
+
+def test_every_row_counts_alike() -> None:
+    class Even(torch.nn.Module):
+        def forward(self, input_ids: torch.Tensor, **_: object) -> object:
+            logits = torch.zeros(*input_ids.shape, 4)
+            logits[0, :, 1] = 10.0  # sure of id 1 in the first row, of nothing in the second
+            return type("Out", (), {"logits": logits})
+
+    ids = torch.ones(2, 4, dtype=torch.long)
+    targets = torch.tensor([[1, 1, 1, 1], [1, -100, -100, -100]])
+    assert float(loss_of(Even(), (ids, targets))) == pytest.approx(math.log(4) / 2, abs=1e-3)
 
 
 def test_loss_is_on_reply_and_end_only() -> None:
