@@ -100,6 +100,7 @@ class EnginePool:
             command=chosen.lmdeploy,
             flags=chosen.lmdeploy_flags,
             quantization=role.quantization,
+            logs=str(chosen.home / "engines"),
         )
 
 

@@ -5,10 +5,9 @@ costs.py (what an engine costs), fitting.py (what gives way), plan.py (the whole
 which reads the sizes from files; table.py shows a plan to people.
 """
 
-from chatroom.engine_plan.costs import cache_share
 from chatroom.engine_plan.plan import plan
 from chatroom.engine_plan.planned import Plan, PlannedEngine, Row
 from chatroom.engine_plan.sizes import Weights
 from chatroom.engine_plan.wishes import Machine, Wish
 
-__all__ = ["Machine", "Plan", "PlannedEngine", "Row", "Weights", "Wish", "cache_share", "plan"]
+__all__ = ["Machine", "Plan", "PlannedEngine", "Row", "Weights", "Wish", "plan"]

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from chatroom.engine_plan.groups import Group, Seat
 from chatroom.engine_plan.sizes import HALF, Weights
 from chatroom.engine_plan.wishes import EMBEDDED, LARGE_CPU_BASE, LORA, TURBOMIND, Machine
+from chatroom.engines._cache_share import CUDA_CONTEXT
 
 MIB = 1 << 20
-CUDA_CONTEXT = 512 * MIB
-"""Estimate: what a process takes on a GPU before it loads anything."""
 ACTIVATIONS = 512 * MIB
 """Estimate: what an engine computes in while it reads a prompt."""
 PROCESS = 512 * MIB
@@ -20,8 +19,6 @@ BLOCK = 64
 """Tokens of a block of keys and values in LMDeploy's engines."""
 SPARE = 1
 """Blocks beyond what is needed: the cache share is rounded, and must not fall one block short of a context."""
-STEPS = 1_000_000
-"""A cache share is rounded down to millionths."""
 
 
 def precision(group: Group, machine: Machine) -> str:
@@ -69,23 +66,6 @@ def least(group: Group, machine: Machine) -> int:
 def total(groups: Iterable[Group], machine: Machine) -> int:
     """The least that all of them need together."""
     return sum(least(group, machine) for group in groups)
-
-
-def cache_share(cache: int, free: int, weights: int) -> float:
-    """TurboMind's `--cache-max-entry-count` for so many bytes of cache.
-
-    It is a share of what is free once the weights are loaded; what a reply is computed in is not yet taken then, so it
-    is not subtracted, and the share rather gives too little than too much.
-
-    Args:
-        cache: Bytes wanted for keys and values.
-        free: Bytes that are free now, before the engine starts.
-        weights: Bytes of its weights.
-    """
-    left = free - weights - CUDA_CONTEXT
-    if cache <= 0 or left <= 0:
-        return 0.0
-    return min(cache * STEPS // left, STEPS - 1) / STEPS
 
 
 def _kv(group: Group, machine: Machine, count: int) -> int:

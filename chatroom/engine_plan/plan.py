@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from chatroom.engine_plan.costs import (
-    cache_share,
     kv_least,
     kv_most,
     kv_step,
@@ -26,6 +25,7 @@ from chatroom.engine_plan.planned import Plan, PlannedEngine, Row, State
 from chatroom.engine_plan.reasons import fallen_back, reason, too_large
 from chatroom.engine_plan.seating import ELSEWHERE, REFUSED, seat, seated
 from chatroom.engine_plan.wishes import EMBEDDED, Machine, Wish
+from chatroom.engines._cache_share import cache_share
 
 
 def plan(wishes: Sequence[Wish], machine: Machine) -> Plan:

@@ -31,6 +31,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         flags: More flags for LMDeploy, after our own.
         cache_bytes: Bytes for the engine's KV cache; 0 leaves it to the engine.
         quantization: How small the weights are, on engines that can.
+        logs: Folder for the log of a server that the engine starts; "" keeps only its last lines.
     """
 
     base: str
@@ -46,6 +47,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     cache_bytes: int = 0
     quantization: Literal["none", "int4"] = "none"
+    logs: str = ""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

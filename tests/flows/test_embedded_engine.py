@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
+from chatroom.engines._detokenizer import Detokenizer
 from chatroom.engines.base import EngineOptions
 from chatroom.engines.transformers_peft import Engine
 from chatroom.engines.transformers_peft.lanes import Lanes
@@ -28,7 +29,6 @@ from chatroom.engines.transformers_peft.messages import Answer, Cancel, Done, Fa
 from chatroom.engines.transformers_peft.model import Model, load_model
 from chatroom.engines.transformers_peft.sampling import Sampler
 from chatroom.engines.transformers_peft.scheduler import Scheduler
-from chatroom.engines.transformers_peft.text import Detokenizer
 from chatroom.engines.transformers_peft.turn import Turns
 from chatroom.errors import EngineError
 from chatroom.messages import Adapter, Line, Prompt, Sampling

@@ -82,7 +82,9 @@ async def test_everybody_knows_what_the_room_says(tmp_path: Path) -> None:
         at.script(" Nine.", " Nine, captain.", " Eleven.")
         await at.say(ann, "Mara, how deep is the cistern?")
         await at.say(ann, "Tobin, how deep is the cistern?")
-        (pages / "cistern.md").write_text("# The cistern\n\nThe cistern under the inn is eleven fathoms deep.\n", "utf-8")
+        (pages / "cistern.md").write_text(
+            "# The cistern\n\nThe cistern under the inn is eleven fathoms deep.\n", "utf-8"
+        )
         await at.say(ann, "Tobin, how deep is the cistern?")
         told = [tail_of(prompt) for prompt in at.prompts]
         assert ["nine fathoms" in tail for tail in told] == [True, True, False]

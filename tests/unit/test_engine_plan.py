@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chatroom.engine_plan import Machine, Plan, PlannedEngine, Weights, Wish, cache_share, plan
-from chatroom.engine_plan.costs import CUDA_CONTEXT
+from chatroom.engine_plan import Machine, Plan, PlannedEngine, Weights, Wish, plan
 from chatroom.engine_plan.sizes import Shape, Tensor, half_bytes, head_bytes, int4_bytes, kv_bytes
 from chatroom.engine_plan.table import summary, table
 from chatroom.engine_plan.wishes import Kind
+from chatroom.engines._cache_share import CUDA_CONTEXT, cache_share
 
 GIB, MIB = 1 << 30, 1 << 20
 SIZES = (8, 16, 24, 80)

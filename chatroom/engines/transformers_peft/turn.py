@@ -10,10 +10,10 @@ from collections.abc import Generator, Sequence
 import msgspec
 import torch
 
+from chatroom.engines._detokenizer import Detokenizer
 from chatroom.engines.transformers_peft.lanes import Key, Lane, Lanes
 from chatroom.engines.transformers_peft.model import Model
 from chatroom.engines.transformers_peft.sampling import Sampler
-from chatroom.engines.transformers_peft.text import Detokenizer
 from chatroom.errors import EngineError
 from chatroom.messages import Adapter, Prompt, Sampling
 

@@ -1,0 +1,136 @@
+"""Starts a server and proves that it is the one that was asked for, before anybody speaks through it.
+
+Its log is searched for LMDeploy's silent fallback to another engine, and the model that it serves must have the name
+that was given to it just now. Whatever goes wrong, no process is left. Knows no prompt.
+"""
+
+import asyncio
+import logging
+import re
+import secrets
+import shutil
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+from chatroom.engines.base import EngineOptions
+from chatroom.engines.turbomind.checks import check_base, check_quantized
+from chatroom.engines.turbomind.client import LmdeployClient
+from chatroom.engines.turbomind.command import Launch, cache_share, command_line
+from chatroom.engines.turbomind.limits import Limits
+from chatroom.engines.turbomind.local_base import LocalBase
+from chatroom.engines.turbomind.log import ServerLog
+from chatroom.engines.turbomind.process import ServerProcess
+from chatroom.engines.turbomind.server import Server
+from chatroom.errors import EngineError
+
+log = logging.getLogger("chatroom.engines.turbomind")
+
+PORTS = 3
+"""How often another port is taken, where another program was faster."""
+
+Free = Callable[[], Awaitable[int | None]]
+"""Says how much GPU memory is free, in bytes; None where nobody knows."""
+
+
+async def launch(base: LocalBase, options: EngineOptions, limits: Limits, free: Free) -> Server:
+    """Starts a server for a base and waits until it answers.
+
+    Raises:
+        EngineError: TurboMind can't load it, there is not enough memory, or it does not start.
+    """
+    check_base(base.config, options.base)
+    if options.quantization == "int4":
+        check_quantized(base.config, options.base)
+    if shutil.which(options.command[0]) is None:
+        raise EngineError(
+            f"there is no command {options.command[0]!r}; set `lmdeploy` to the one of LMDeploy's own environment",
+            code="engine",
+        )
+    share = await _share(base, options, free)
+    for attempt in range(PORTS):
+        name = re.sub(r"[^\w.-]", "-", base.folder.name)[:40] + "-" + secrets.token_hex(4)
+        key = secrets.token_hex(24)
+        asked = Launch(
+            command=options.command,
+            base=str(base.folder),
+            name=name,
+            port=_free_port(),
+            key=key,
+            context=base.context,
+            cache_share=share,
+            dtype=options.dtype,
+            flags=options.flags,
+        )
+        kept = ServerLog(Path(options.logs, f"turbomind-{name[:-9]}.log") if options.logs else None, secret=key)
+        try:
+            return await _started(asked, kept, limits)
+        except EngineError:
+            if not kept.port_taken or attempt == PORTS - 1:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+async def _started(asked: Launch, kept: ServerLog, limits: Limits) -> Server:
+    process = ServerProcess(command_line(asked), kept, grace=limits.grace)
+    client = LmdeployClient(f"http://127.0.0.1:{asked.port}", key=asked.key, silence=limits.silence)
+    server = Server(client, asked.name, process)
+    try:
+        await process.start()
+        async with asyncio.timeout(limits.start):
+            await _until_ready(server, kept, limits, asked.base)
+            if asked.name not in await client.models():
+                raise EngineError("another program answers on the server's port; try again", code="engine")
+        return server
+    except TimeoutError:
+        await server.end()
+        raise EngineError(
+            f"the server did not get ready within {limits.start:.0f} s{kept.last_words()}", code="timeout"
+        ) from None
+    except BaseException:  # a cancelled start must not leave a process behind either
+        await server.end()
+        raise
+
+
+async def _until_ready(server: Server, kept: ServerLog, limits: Limits, base: str) -> None:
+    """Waits until the server is healthy; it binds its port only once the weights are loaded."""
+    assert server.process
+    clock, pause = asyncio.get_running_loop().time, 0.02
+    told = began = clock()
+    while await server.client.health() != "healthy":
+        with suppress(TimeoutError):
+            await asyncio.wait_for(server.process.ended.wait(), pause)
+        _check_log(server.process, kept)
+        pause = min(pause * 1.5, limits.poll)
+        if clock() - told > limits.report:
+            told = clock()
+            log.info("LMDeploy has been loading %s for %.0f s: %s", base, told - began, kept.last)
+    _check_log(server.process, kept)
+
+
+def _check_log(process: ServerProcess, kept: ServerLog) -> None:
+    if kept.fell_back:
+        raise EngineError(
+            "LMDeploy would run this base on another engine than TurboMind, so it was ended; set engine = "
+            f"'transformers_peft' for the role, or repair LMDeploy's environment. It says: {kept.fell_back[:300]}",
+            code="bad_base",
+        )
+    if process.ended.is_set():
+        raise process.loss()
+
+
+async def _share(base: LocalBase, options: EngineOptions, free: Free) -> float:
+    if not options.cache_bytes:
+        return 0.0
+    left = await free()
+    if left is None:
+        raise EngineError("the driver does not say how much GPU memory is free; is there a GPU?", code="engine")
+    return cache_share(options.cache_bytes, left, base.weights)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
