@@ -101,6 +101,7 @@ def draft(
         premise="\n\n".join(filter(None, (asked.persona, scene.premise))) if chat else scene.premise,
         lines=tuple(_line(message, asked.id, scene.words) for message in heard if message.audience is None),
         start="" if chat else f"{asked.name}:",
+        leads=tuple(example.text for example in recalled.examples),
         layout=asked.layout,
     )
     return Draft(prompt=prompt, parts=tuple(part._replace(text=_indented(part.text)) for part in parts))

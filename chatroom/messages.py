@@ -167,6 +167,7 @@ class Prompt(Noun, frozen=True, kw_only=True):
         lines: The transcript, the same for every role of a view.
         tail: Parts that only this role gets, thrown away after the turn.
         start: How the reply begins, as `Mara Vell:`.
+        leads: Replies among the examples in the tail, which a small base may lean on; the best first.
     """
 
     view: str
@@ -174,17 +175,19 @@ class Prompt(Noun, frozen=True, kw_only=True):
     lines: tuple[Line, ...]
     tail: tuple[str, ...] = ()
     start: str = ""
+    leads: tuple[str, ...] = ()
     layout: Literal["room", "chat"] = "room"
 
 
 class Sampling(Noun, frozen=True, kw_only=True):
-    """How tokens are drawn. Temperature 0 means the most likely token."""
+    """How tokens are drawn. Temperature 0 means the most likely token; `lean` follows the prompt's leads, in nats."""
 
     temperature: float = 0.8
     top_p: float = 0.95
     top_k: int = 0
     repetition_penalty: float = 1.1
     max_tokens: int = 160
+    lean: float = 0.0
     seed: int = 0
 
 

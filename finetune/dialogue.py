@@ -8,7 +8,9 @@ model.
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
+USER = "{{user}}"
 HELD_OUT = 10  # a record whose index ends in 9 is never trained on
 
 
@@ -54,6 +56,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     made_by: str = ""
 
 
+def addressed(record: Record) -> Record:
+    """A record with `{{user}}`, which stands for whoever is answered, made the name of who spoke last."""
+    name = record.context[-1].name if record.context else ""
+    if not name or not any(USER in text for text in (record.reply, *(line.text for line in record.context))):
+        return record
+    context = [replace(line, text=line.text.replace(USER, name)) for line in record.context]
+    return replace(record, context=context, reply=record.reply.replace(USER, name))
+
+
 def read_scenes(folder: Path) -> list[Scene]:
     """Reads every scene of a folder, files in order of their names."""
     return [msgspec.json.decode(row, type=Scene) for path in sorted(folder.glob("*.jsonl")) for row in _rows(path)]
@@ -61,7 +72,7 @@ def read_scenes(folder: Path) -> list[Scene]:
 
 def read_records(path: Path) -> tuple[list[Record], list[Record]]:
     """Reads a role's lines.jsonl: the training share and the held-out tenth."""
-    records = [msgspec.json.decode(row, type=Record) for row in _rows(path)]
+    records = [addressed(msgspec.json.decode(row, type=Record)) for row in _rows(path)]
     train = [record for index, record in enumerate(records) if index % HELD_OUT != HELD_OUT - 1]
     return train, records[HELD_OUT - 1 :: HELD_OUT]
 

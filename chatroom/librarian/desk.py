@@ -25,6 +25,9 @@ from knowledge.searching.query import Query, query_of
 from knowledge.searching.search import search
 from knowledge.shelf import Shelf
 
+USER = "{{user}}"
+"""In lines.jsonl, as on character cards: whoever is answered."""
+
 
 class Desk:
     """Everything that searches need, held by one process."""
@@ -40,7 +43,7 @@ class Desk:
         recalled = Recalled(
             passages=tuple(self._passages(reader, query)),
             memories=tuple(self._memories(reader, query, ask.memory)),
-            examples=tuple(self._examples(reader, query)),
+            examples=tuple(self._examples(reader, query, ask.lines[-1].name if ask.lines else "")),
         )
         return Found(recalled=recalled, complete=self.is_ready(reader))
 
@@ -83,12 +86,12 @@ class Desk:
             embedder, reranker = self._holdings.embedder, self._holdings.reranker
             yield from map(_passage, search(there, query, embedder, limit=limit, allowed=allowed, reranker=reranker))
 
-    def _examples(self, reader: Reader, query: Query) -> Iterator[Example]:
+    def _examples(self, reader: Reader, query: Query, asker: str) -> Iterator[Example]:
         if reader.examples and (index := self._index(reader.mark, self._exchanges(reader))):
             hits = search([index], query, self._holdings.embedder, limit=2 * reader.examples, raw=True)
             nearest = {hit.passage.text: hit.passage.sought for hit in reversed(hits)}  # some replies stand there twice
             for text in list(dict.fromkeys(hit.passage.text for hit in hits))[: reader.examples]:
-                yield Example(before=nearest[text].split("\n")[-1], text=text)
+                yield Example(before=nearest[text].split("\n")[-1].replace(USER, asker), text=text.replace(USER, asker))
 
     def _index(self, mark: str, collection: Collection) -> Index | None:
         """The index of what the documents hold now; which one that is, is looked up once for each state of them."""

@@ -14,8 +14,8 @@ import msgspec
 
 from finetune.base.pack_dialogue import read_recipe
 from finetune.base.role_data import RoleData, Table
-from finetune.base.talk import first_way
-from finetune.dialogue import Line, Record
+from finetune.base.talk import first_way, with_names
+from finetune.dialogue import USER, Line, Record
 from knowledge.language.mood import leans
 
 BEFORE = 3
@@ -32,7 +32,18 @@ def records(table: Table, role: RoleData) -> Iterator[Record]:
             if speaker is role and asked and (asked, reply) not in seen:
                 seen.add((asked, reply))
                 first = max(0, at - BEFORE) if leans(asked) else at - 1
-                yield Record(context=[line for line in lines[first:at] if line.text], reply=reply)
+                context = [line for line in lines[first:at] if line.text]
+                yield with_user(Record(context=context, reply=reply), table)
+
+
+def with_user(record: Record, table: Table) -> Record:
+    """The record with `{{user}}` for the guest who is answered: the next one has another name."""
+    name = record.context[-1].name
+    if name in table.names:
+        return record
+    named = {name: USER}
+    context = [Line(name=line.name, text=with_names(line.text, named)) for line in record.context]
+    return Record(context=context, reply=with_names(record.reply, named))
 
 
 def write_lines(table: Table, role: RoleData) -> int:

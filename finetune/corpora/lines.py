@@ -12,7 +12,7 @@ from chatroom.toml_table import parse_toml
 from finetune.corpora._records import Placed, first, records, text_of
 from finetune.corpora._spoken import plain_name, spoken
 from finetune.corpora.base import CorpusFile, Head
-from finetune.dialogue import Line, Record, Scene
+from finetune.dialogue import Line, Record, Scene, addressed
 from knowledge.errors import UnreadableError
 
 HELP = "a role's lines.jsonl: context and reply"
@@ -40,7 +40,7 @@ def read(file: CorpusFile) -> Iterator[Scene]:
 
 def _scene(file: CorpusFile, placed: Placed, me: str) -> Scene:
     try:
-        record = msgspec.convert(placed.fields, Record)
+        record = addressed(msgspec.convert(placed.fields, Record))
     except msgspec.ValidationError as error:
         raise ValueError(f"it is no record of a role: {str(error).replace('`', '').replace('$.', '')}") from None
     reply = spoken(me, record.reply, made_by=record.made_by)

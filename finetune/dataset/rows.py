@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from finetune.dialogue import Record, Scene
+from finetune.dialogue import Record, Scene, addressed
 from finetune.errors import WorkshopError
 
 LONGEST = 64_000_000
@@ -28,7 +28,8 @@ def read_rows(path: Path, kind: type[T]) -> Iterator[T]:
     """
     for number, row in _rows(path):
         try:
-            yield msgspec.json.decode(row, type=kind)
+            found = msgspec.json.decode(row, type=kind)
+            yield addressed(found) if isinstance(found, Record) else found  # type: ignore[misc]  # a Record for a Record
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             problem = f"line {number} is no {kind.__name__.lower()}: {str(error).replace('`', '')}"
             raise WorkshopError(str(path), problem, REMEDY) from None

@@ -117,6 +117,17 @@ async def test_the_nearest_exchange_shows_the_voice(tmp_path: Path) -> None:
         assert 'To "Tell me about lanterns." Mara once said: Lanterns? Hm.' in tail_of(at.prompts[0])
 
 
+async def test_an_example_speaks_to_whoever_asks_now(tmp_path: Path) -> None:
+    write_wiki(tmp_path, "mara")
+    record = {"context": [{"name": "Ben", "text": "Where are the lanterns?"}], "reply": "In the shed, {{user}}."}
+    (tmp_path / "roles/mara/lines.jsonl").write_text(json.dumps(record), "utf-8")
+    async with reading(tmp_path) as at:
+        at.script(" In the shed.")
+        await at.say(await at.enter("Ann"), "Mara, where are the lanterns?")
+        assert at.prompts[0].leads == ("In the shed, Ann.",)
+        assert "In the shed, Ann." in tail_of(at.prompts[0])
+
+
 async def test_a_broken_index_stops_no_turn(tmp_path: Path) -> None:
     write_wiki(tmp_path, "mara", lens="# The Eye\n\nThe Eye is the great lens.\n")
     async with reading(tmp_path) as at:

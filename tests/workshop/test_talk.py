@@ -9,7 +9,7 @@ import pytest
 from finetune.base.frames import Frame, filled, filling, read_frames
 from finetune.base.role_data import Table, is_held_out
 from finetune.base.talk import GUESTS, first_way, read_talk, said, told, typed
-from finetune.dialogue import Line, Scene
+from finetune.dialogue import Line, Record, Scene, addressed
 from finetune.errors import WorkshopError
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +53,15 @@ def test_scenes_stand_between_blank_lines(tmp_path: Path) -> None:
 def test_a_line_without_speaker_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match=r"one\.txt, line 2"):
         talk(tmp_path, "Ann: Hello.\njust words\n")
+
+
+def test_whoever_is_answered_stands_for_user() -> None:
+    told_to = [Line(name="Ann", text="I am {{user}}."), Line(name="Ben", text="Who is that?")]
+    record = addressed(Record(context=told_to, reply="Ask her, {{user}}."))
+    assert [line.text for line in record.context] == ["I am Ben.", "Who is that?"]
+    assert record.reply == "Ask her, Ben."
+    plain = Record(context=told_to[1:], reply="Ann.")
+    assert addressed(plain) is plain
 
 
 def test_every_way_of_saying_comes_up() -> None:

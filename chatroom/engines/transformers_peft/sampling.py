@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import torch
 
+from chatroom.engines.transformers_peft.leading import Leading
 from chatroom.messages import Sampling
 
 CANDIDATES = 1024
@@ -26,6 +27,7 @@ class Sampler:
         exempt: Ids that are never penalised: those that end a line, or replies would never end.
         banned: Ids that are never drawn: control tokens that end nothing.
         vocabulary: How many ids the tokenizer knows; a model may have more rows than that.
+        leads: Ids of replies that this one may lean on.
     """
 
     def __init__(
@@ -36,7 +38,9 @@ class Sampler:
         exempt: Collection[int],
         banned: Collection[int],
         vocabulary: int,
+        leads: Sequence[Sequence[int]] = (),
     ) -> None:
+        self._leading = Leading(leads, sampling.lean)
         self._sampling, self._exempt, self._vocabulary = sampling, frozenset(exempt), vocabulary
         self._banned = torch.tensor([id_ for id_ in sorted(banned) if id_ < vocabulary], dtype=torch.long)
         self._used = {id_ for id_ in heard[-REMEMBERED:] if id_ not in self._exempt}
@@ -45,8 +49,11 @@ class Sampler:
     def pick(self, logits: torch.Tensor) -> int:
         """Draws a token from logits (V,) and remembers it."""
         logits = self._penalised(logits[: self._vocabulary].float().cpu())
+        for id_, more in self._leading.next().items():
+            logits[id_] += more
         logits[self._banned] = -torch.inf
         token = int(logits.argmax()) if self._sampling.temperature <= 0 else self._draw(logits)
+        self._leading.said(token)
         if token not in self._exempt:
             self._used.add(token)
         return token

@@ -63,7 +63,7 @@ class Turns:
         """Continues the prompt until a stop id, `max_tokens` or the end of the context."""
         plan = self.plan(prompt, adapter, spare=1)
         most = min(sampling.max_tokens, self._model.context - len(plan.ids))
-        sampler, text = self._sampler(plan, sampling), Detokenizer(self._model.tokenizer, plan.ids)
+        sampler, text = self._sampler(plan, prompt, sampling), Detokenizer(self._model.tokenizer, plan.ids)
         with self._lanes.lane(plan.key, plan.shared_ids) as lane:
             logits = yield from self.encode(lane, plan, len(plan.ids))
             for left in reversed(range(most)):
@@ -157,12 +157,14 @@ class Turns:
             values = [value + float(part.sum()) for value, part in zip(values, parts, strict=True)]
         return values
 
-    def _sampler(self, plan: Plan, sampling: Sampling) -> Sampler:
+    def _sampler(self, plan: Plan, prompt: Prompt, sampling: Sampling) -> Sampler:
         model = self._model
+        leads = [model.template.reply_ids(text, start=prompt.start) for text in prompt.leads] if sampling.lean else []
         return Sampler(
             sampling,
             heard=plan.shared_ids,
             exempt=model.line_ends,
             banned=model.banned,
             vocabulary=model.vocabulary,
+            leads=leads,
         )

@@ -1,0 +1,58 @@
+"""What the examples in a prompt would say next: lets a base that can't yet choose by itself lean on them.
+
+A reply that begins as an example, or comes to two tokens that follow each other in one, is drawn on along it, as far as
+the model does not object more strongly. Where it leaves one, it is on its own until the next such place. No place of an
+example is followed twice, so leaning never runs in circles. Knows no model.
+"""
+
+from collections.abc import Mapping, Sequence
+
+LATER = 0.8
+"""What each example counts of the one before it, which fits the moment better."""
+MEETING = 2
+"""Tokens that a reply and an example must have in common for it to be followed from there."""
+
+
+class Leading:
+    """The examples of one turn.
+
+    Args:
+        leads: Token ids of their replies, each with the token that ends it; the best first.
+        strength: Of the best one, in nats.
+    """
+
+    def __init__(self, leads: Sequence[Sequence[int]], strength: float) -> None:
+        self._leads = [tuple(ids) for ids in leads if ids] if strength > 0 else []
+        self._strength = strength
+        self._at = dict.fromkeys(range(len(self._leads)), 0)
+        self._said: list[int] = []
+        self._done: set[tuple[int, int]] = set()
+
+    def next(self) -> Mapping[int, float]:
+        """How much is added to the logits of the ids that come next in an example."""
+        found: dict[int, float] = {}
+        for lead, place in self._at.items():
+            token = self._leads[lead][place]
+            found[token] = max(found.get(token, 0.0), self._strength * LATER**lead)
+        return found
+
+    def said(self, token: int) -> None:
+        """Takes the token that was drawn."""
+        self._said.append(token)
+        self._done |= {(lead, place) for lead, place in self._at.items() if self._leads[lead][place] == token}
+        followed = {lead: place + 1 for lead, place in self._at.items() if self._leads[lead][place] == token}
+        self._at = {lead: place for lead, place in followed.items() if place < len(self._leads[lead])}
+        if not self._at:
+            self._at = dict(self._meetings())
+
+    def _meetings(self) -> Sequence[tuple[int, int]]:
+        """The places after what was said last, one in each example that has one."""
+        last = tuple(self._said[-MEETING:])
+        if len(last) < MEETING:
+            return []
+        return [
+            (lead, place)
+            for lead, ids in enumerate(self._leads)
+            for place in range(len(ids) - 1, MEETING - 1, -1)
+            if ids[place - MEETING : place] == last and (lead, place) not in self._done
+        ]
