@@ -101,7 +101,7 @@ def draft(
         premise="\n\n".join(filter(None, (asked.persona, scene.premise))) if chat else scene.premise,
         lines=tuple(_line(message, asked.id, scene.words) for message in heard if message.audience is None),
         start="" if chat else f"{asked.name}:",
-        leads=tuple(example.text for example in recalled.examples),
+        leads=_leads(recalled, heard),
         layout=asked.layout,
     )
     return Draft(prompt=prompt, parts=tuple(part._replace(text=_indented(part.text)) for part in parts))
@@ -195,6 +195,12 @@ def _line(message: Message, own: str, words: Words) -> Line:
         return Line(text=words[message.notice].format(name=message.author.name))
     text = written(message.author.name, message.text)
     return Line(text=text, said=normalise(message.text), own=message.author.id == own)
+
+
+def _leads(recalled: Recalled, heard: Sequence[Message]) -> tuple[str, ...]:
+    """Replies that a small base may lean on: of the examples, those that nobody has heard already."""
+    said = {message.text for message in heard}
+    return tuple(example.text for example in recalled.examples if example.text not in said)
 
 
 def _notes(asked: Asked, heard: Sequence[Message]) -> list[str]:

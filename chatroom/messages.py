@@ -180,7 +180,7 @@ class Prompt(Noun, frozen=True, kw_only=True):
 
 
 class Sampling(Noun, frozen=True, kw_only=True):
-    """How tokens are drawn. Temperature 0 means the most likely token; `lean` follows the prompt's leads, in nats."""
+    """How tokens are drawn. Temperature 0 means the most likely token; `lean` is the share of the prompt's leads."""
 
     temperature: float = 0.8
     top_p: float = 0.95

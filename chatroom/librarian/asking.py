@@ -70,6 +70,7 @@ class Reader(Noun, frozen=True, kw_only=True):
     Args:
         mark: Changes with the role's folder.
         lore: Of the room that it sits in.
+        called: Its names, by which it is spoken to.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Reader(Noun, frozen=True, kw_only=True):
     folder: Path
     sources: tuple[Path, ...]
     lore: Lore | None = None
+    called: tuple[str, ...] = ()
     passages: int
     memories: int
     examples: int
@@ -95,6 +97,7 @@ class Reader(Noun, frozen=True, kw_only=True):
             mark=role.fingerprint,
             lore=lore,
             name=role.name,
+            called=(role.name, *role.aliases),
             folder=role.folder,
             sources=role.sources,
             passages=role.top_k,

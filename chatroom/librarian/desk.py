@@ -39,7 +39,7 @@ class Desk:
 
     def recall(self, reader: Reader, ask: Ask) -> Found:
         """Finds what a role is reminded of at a moment."""
-        query = query_of([Spoken(name=said.name, text=said.text) for said in ask.lines])
+        query = query_of([Spoken(name=said.name, text=said.text) for said in ask.lines], reader.called)
         recalled = Recalled(
             passages=tuple(self._passages(reader, query)),
             memories=tuple(self._memories(reader, query, ask.memory)),
@@ -88,7 +88,8 @@ class Desk:
 
     def _examples(self, reader: Reader, query: Query, asker: str) -> Iterator[Example]:
         if reader.examples and (index := self._index(reader.mark, self._exchanges(reader))):
-            hits = search([index], query, self._holdings.embedder, limit=2 * reader.examples, raw=True)
+            # what is meant counts: short lines share many words by chance; without an embedder words must do
+            hits = search([index], query, self._holdings.embedder, limit=2 * reader.examples, raw=True, mode="dense")
             nearest = {hit.passage.text: hit.passage.sought for hit in reversed(hits)}  # some replies stand there twice
             for text in list(dict.fromkeys(hit.passage.text for hit in hits))[: reader.examples]:
                 yield Example(before=nearest[text].split("\n")[-1].replace(USER, asker), text=text.replace(USER, asker))

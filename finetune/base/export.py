@@ -48,6 +48,8 @@ def draw(recipe: Recipe, target: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(8, 4.5))
     before = 0
     for name, stage in recipe.stages.items():
+        if not (recipe.work / name / "loss.jsonl").is_file():
+            continue  # trained elsewhere, and gone on from here
         rows = read_log(recipe.work / name / "loss.jsonl")
         for label, points in curves(rows, stage.held).items():
             tokens, losses = zip(*points, strict=True)

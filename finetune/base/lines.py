@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from finetune.base.pack_dialogue import read_recipe
 from finetune.base.role_data import RoleData, Table
 from finetune.base.talk import first_way, with_names
 from finetune.dialogue import USER, Line, Record
 from knowledge.language.mood import leans
+from knowledge.searching.query import unaddressed
 
 BEFORE = 3
 """Most lines before a reply: more than one only where the last one leans on them."""
@@ -32,7 +34,9 @@ def records(table: Table, role: RoleData) -> Iterator[Record]:
             if speaker is role and asked and (asked, reply) not in seen:
                 seen.add((asked, reply))
                 first = max(0, at - BEFORE) if leans(asked) else at - 1
-                context = [line for line in lines[first:at] if line.text]
+                context = [
+                    replace(line, text=unaddressed(line.text, role.called)) for line in lines[first:at] if line.text
+                ]
                 yield with_user(Record(context=context, reply=reply), table)
 
 

@@ -74,6 +74,7 @@ def _reader(role: RoleData, table: Table, shelf: Path) -> Reader:
         id=role.id,
         mark="",
         name=role.name,
+        called=role.called,
         folder=shelf,
         sources=(shelf / "wiki", shelf / "room"),
         passages=max(PASSAGES),

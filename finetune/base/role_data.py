@@ -32,6 +32,7 @@ class RoleData:
     id: str
     name: str
     short: str
+    called: tuple[str, ...]
     persona: str
     greeting: str
     folder: Path
@@ -44,6 +45,7 @@ class RoleData:
             id=folder.name,
             name=table["name"],
             short=table["name"].split()[0],
+            called=(table["name"], *table.get("aliases", ())),
             persona=(folder / "persona.md").read_text(encoding="utf-8").strip(),
             greeting=table.get("greeting", ""),
             folder=folder,

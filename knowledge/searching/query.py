@@ -6,7 +6,7 @@ words. A line that stands by itself drags nothing along, so that a new topic is 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from knowledge.documents import Noun
 from knowledge.language.mood import leans
@@ -39,22 +39,22 @@ class Query(Noun, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
 
 
-def query_of(lines: Sequence[Line]) -> Query:
-    """Makes a query of the latest lines of a conversation, oldest first."""
+def query_of(lines: Sequence[Line], called: Sequence[str] = ()) -> Query:
+    """Makes a query of the latest lines of a conversation, oldest first; `called` are names of the one who is asked."""
     said = tuple(line.text for line in lines)
     if not lines:
         return Query(text="", lines=said)
-    asked = _unaddressed(lines)
+    asked = unaddressed(lines[-1].text.strip()[:LONGEST], [*called, *(line.name for line in lines)])
     before = [gist for text in _leant_on(lines) if (gist := _gist(text))] if leans(asked) else []
     return Query(text=". ".join([*before, asked]), lines=said)
 
 
-def _unaddressed(lines: Sequence[Line]) -> str:
-    """The last line without the name of the one it is said to: `Mara, how tall is it?` is not about Mara."""
-    text = lines[-1].text.strip()[:LONGEST]
-    for name in dict.fromkeys(line.name for line in lines if line.name):
+def unaddressed(text: str, names: Iterable[str]) -> str:
+    """A text without the name of the one it is said to: `Mara, how tall is it?` is not about Mara. A text that is
+    nothing but the name stays."""
+    for name in dict.fromkeys(filter(None, names)):
         called = re.escape(name)
-        text = re.sub(rf"^{called}\s*[,，:：]\s*|\s*[,，]\s*{called}(?=\s*[.!?。！？]*$)", "", text)
+        text = re.sub(rf"^{called}\s*[,，:：]\s*|\s*[,，]\s*{called}(?=\s*[.!?。！？]*$)", "", text, flags=re.I) or text
     return text
 
 

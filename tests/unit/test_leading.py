@@ -1,5 +1,6 @@
 """A small base leans on the examples in its prompt: it follows them, leaves them, and never runs in circles."""
 
+import pytest
 import torch
 
 from chatroom.engines.transformers_peft.leading import LATER, Leading
@@ -19,39 +20,42 @@ def follow(leading: Leading, most: int = 20) -> list[int]:
 
 
 def test_the_best_example_is_followed_to_its_end() -> None:
-    assert follow(Leading([[5, 6, 7, END], [8, 9, END]], 3.0)) == [5, 6, 7, END]
+    assert follow(Leading([[5, 6, 7, END], [8, 9, END]])) == [5, 6, 7, END]
 
 
 def test_later_examples_count_less() -> None:
-    assert Leading([[5, END], [8, END], [5, 9]], 3.0).next() == {5: 3.0, 8: 3.0 * LATER}
+    chances = Leading([[5, END], [8, END], [5, 9]]).next()
+    assert chances[5] / chances[8] == pytest.approx((1 + LATER**2) / LATER)
+    assert sum(chances.values()) == pytest.approx(1)
 
 
 def test_another_word_leaves_the_example() -> None:
-    leading = Leading([[5, 6, 7, END]], 3.0)
+    leading = Leading([[5, 6, 7, END]])
     leading.said(5)
     leading.said(4)
     assert not leading.next()
 
 
 def test_two_common_words_lead_back() -> None:
-    leading = Leading([[5, 6, 7, 8, END]], 3.0)
+    leading = Leading([[5, 6, 7, 8, END]])
     for token in (4, 6, 7):
         leading.said(token)
-    assert leading.next() == {8: 3.0}
+    assert leading.next() == {8: 1.0}
 
 
 def test_no_place_is_followed_twice() -> None:
-    assert len(follow(Leading([[5, 6, 5, 6, 5, 6, 9]], 3.0), most=100)) <= 7
+    assert len(follow(Leading([[5, 6, 5, 6, 5, 6, 9]]), most=100)) <= 7
 
 
-def test_without_strength_nothing_leads() -> None:
-    assert not Leading([[5, 6]], 0.0).next()
-    assert not Leading([], 3.0).next()
+def test_without_examples_nothing_leads() -> None:
+    assert not Leading([]).next()
+    assert not Leading([[]]).next()
 
 
-def sampled(lean: float, logits: list[float]) -> list[int]:
+def sampled(lean: float, logits: list[float], **sampling: float) -> list[int]:
+    options = {"temperature": 0.0, "repetition_penalty": 1.0} | sampling
     sampler = Sampler(
-        Sampling(temperature=0, lean=lean, repetition_penalty=1),
+        Sampling(lean=lean, **options),
         heard=(),
         exempt=(END,),
         banned=(),
@@ -61,8 +65,9 @@ def sampled(lean: float, logits: list[float]) -> list[int]:
     return [sampler.pick(torch.tensor(logits)) for _ in range(3)]
 
 
-def test_a_model_that_objects_is_heard() -> None:
-    mild, sure = [0.0, 2.0, 0.0, 0.0], [0.0, 9.0, 0.0, 0.0]
-    assert sampled(3.0, mild) == [2, 3, END]
-    assert sampled(3.0, sure) == [1, 1, 1]
-    assert sampled(0.0, mild) == [1, 1, 1]
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 2.0])
+def test_a_reply_is_led_as_far_as_told(temperature: float) -> None:
+    sure = [0.0, 60.0, 0.0, 0.0]
+    assert sampled(0.9, sure, temperature=temperature, top_p=0.9) == [2, 3, END]
+    assert sampled(0.3, sure, temperature=temperature, top_p=0.6) == [1, 1, 1]
+    assert sampled(0.0, sure, temperature=temperature) == [1, 1, 1]

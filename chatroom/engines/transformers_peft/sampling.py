@@ -40,7 +40,7 @@ class Sampler:
         vocabulary: int,
         leads: Sequence[Sequence[int]] = (),
     ) -> None:
-        self._leading = Leading(leads, sampling.lean)
+        self._leading = Leading(leads if sampling.lean else ())
         self._sampling, self._exempt, self._vocabulary = sampling, frozenset(exempt), vocabulary
         self._banned = torch.tensor([id_ for id_ in sorted(banned) if id_ < vocabulary], dtype=torch.long)
         self._used = {id_ for id_ in heard[-REMEMBERED:] if id_ not in self._exempt}
@@ -49,14 +49,23 @@ class Sampler:
     def pick(self, logits: torch.Tensor) -> int:
         """Draws a token from logits (V,) and remembers it."""
         logits = self._penalised(logits[: self._vocabulary].float().cpu())
-        for id_, more in self._leading.next().items():
-            logits[id_] += more
         logits[self._banned] = -torch.inf
+        logits = self._led(logits)
         token = int(logits.argmax()) if self._sampling.temperature <= 0 else self._draw(logits)
         self._leading.said(token)
         if token not in self._exempt:
             self._used.add(token)
         return token
+
+    def _led(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits whose chances, at the temperature of this turn, are those of the model and of what leads, mixed."""
+        leads = {id_: chance for id_, chance in self._leading.next().items() if id_ < self._vocabulary}
+        if not leads:
+            return logits
+        warmth = self._sampling.temperature or 1.0
+        chances = (logits / warmth).softmax(-1) * (1 - self._sampling.lean)
+        chances[list(leads)] += torch.tensor(list(leads.values())) * self._sampling.lean
+        return chances.log() * warmth
 
     def _penalised(self, logits: torch.Tensor) -> torch.Tensor:
         logits, penalty = logits.clone(), self._sampling.repetition_penalty
