@@ -30,9 +30,11 @@ WAIT = 120
 
 
 def serve(home: str) -> tuple[subprocess.Popen[str], str]:
-    """Starts a server of its own on a free port; gives it and its address."""
+    """Starts a server of its own on a free port, what roles know made searchable; gives it and its address."""
+    launch = [sys.executable, ROOT / "launch.py"]
+    subprocess.run([*launch, "knowledge", "build"], env={**os.environ, "CHATROOM_HOME": home}, check=True)
     process = subprocess.Popen(
-        [sys.executable, ROOT / "launch.py", "serve", "--port", "0"],
+        [*launch, "serve", "--port", "0"],
         env={**os.environ, "CHATROOM_HOME": home},
         stderr=subprocess.PIPE,
         text=True,

@@ -30,6 +30,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         weights: Fingerprint of the adapter; "" is the bare base.
         activated: Whether the adapter acts behind the border only.
+        leads: Ids of replies that this one may lean on, each with its end.
     """
 
     view: str
@@ -37,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     shared: int
     weights: str = ""
     activated: bool = False
+    leads: tuple[tuple[int, ...], ...] = ()
 
     @property
     def key(self) -> Key:
@@ -63,7 +65,7 @@ class Turns:
         """Continues the prompt until a stop id, `max_tokens` or the end of the context."""
         plan = self.plan(prompt, adapter, spare=1)
         most = min(sampling.max_tokens, self._model.context - len(plan.ids))
-        sampler, text = self._sampler(plan, prompt, sampling), Detokenizer(self._model.tokenizer, plan.ids)
+        sampler, text = self._sampler(plan, sampling), Detokenizer(self._model.tokenizer, plan.ids)
         with self._lanes.lane(plan.key, plan.shared_ids) as lane:
             logits = yield from self.encode(lane, plan, len(plan.ids))
             for left in reversed(range(most)):
@@ -123,7 +125,10 @@ class Turns:
                 code="too_long",
             )
         weights, activated = (adapter.fingerprint, bool(adapter.invocation)) if adapter else ("", False)
-        return Plan(view=prompt.view, ids=ids, shared=rendered.shared, weights=weights, activated=activated)
+        leads = tuple(self._model.template.reply_ids(text, start=prompt.start) for text in prompt.leads)
+        return Plan(
+            view=prompt.view, ids=ids, shared=rendered.shared, weights=weights, activated=activated, leads=leads
+        )
 
     def encode(self, lane: Lane, plan: Plan, end: int) -> Generator[str, None, torch.Tensor]:
         """Computes what the lane lacks of ids[:end], chunk by chunk, and returns the last position's logits (1, V)."""
@@ -157,14 +162,13 @@ class Turns:
             values = [value + float(part.sum()) for value, part in zip(values, parts, strict=True)]
         return values
 
-    def _sampler(self, plan: Plan, prompt: Prompt, sampling: Sampling) -> Sampler:
+    def _sampler(self, plan: Plan, sampling: Sampling) -> Sampler:
         model = self._model
-        leads = [model.template.reply_ids(text, start=prompt.start) for text in prompt.leads] if sampling.lean else []
         return Sampler(
             sampling,
             heard=plan.shared_ids,
             exempt=model.line_ends,
             banned=model.banned,
             vocabulary=model.vocabulary,
-            leads=leads,
+            leads=plan.leads,
         )
