@@ -7,11 +7,11 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from commands.base import say, show, show_table
-from finetune.augment.attribute_running import Asked
 from finetune.corpora.base import Options
 from finetune.dialogue import Scene
 from finetune.errors import WorkshopError
@@ -21,6 +21,9 @@ from finetune.scrub.report import Report as Removals
 from finetune.scrub.scrub import Scrubber
 from finetune.speakers.aliases import Alias, merged, read_aliases, write_aliases
 from finetune.speakers.proposals import propose
+
+if TYPE_CHECKING:
+    from finetune.augment.attribute_running import Asked  # asks an engine: nothing that only reads needs asyncio
 
 MOST_SPEAKERS = 20
 HOLDS = ("speaker", "text", "scene", "audience")
@@ -71,7 +74,7 @@ def keep_on(bench: Workbench, material: Material) -> Path:
     return bench.scenes
 
 
-def show_material(material: Material, asked: Asked | None = None) -> None:
+def show_material(material: Material, asked: "Asked | None" = None) -> None:
     """Prints what was read: files, speakers, what was skipped and why; and what a model said of who speaks."""
     report = material.report
     rows = [("FILE", "FORMAT", "SCENES", "LINES", "SKIPPED", "NOTED")]
@@ -99,7 +102,7 @@ def _show_told(file: FileReport) -> None:
             show(f"{word}: {file.file}: {tally.count:,} x {tally.reason} ({'; '.join(tally.places)})")
 
 
-def _show_asked(asked: Asked, scenes: Sequence[Scene]) -> None:
+def _show_asked(asked: "Asked", scenes: Sequence[Scene]) -> None:
     """Prints how many lines have their speaker from a model."""
     counts = Counter(line.made_by for scene in scenes for line in scene.lines if line.name and line.made_by)
     for made_by, count in counts.items():

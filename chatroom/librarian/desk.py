@@ -39,11 +39,14 @@ class Desk:
 
     def recall(self, reader: Reader, ask: Ask) -> Found:
         """Finds what a role is reminded of at a moment."""
-        query = query_of([Spoken(name=said.name, text=said.text) for said in ask.lines], reader.called)
+        lines = [Spoken(name=said.name, text=said.text) for said in ask.lines]
+        query = query_of(lines)
         recalled = Recalled(
             passages=tuple(self._passages(reader, query)),
             memories=tuple(self._memories(reader, query, ask.memory)),
-            examples=tuple(self._examples(reader, query, ask.lines[-1].name if ask.lines else "")),
+            examples=tuple(
+                self._examples(reader, query_of(lines, reader.called), ask.lines[-1].name if ask.lines else "")
+            ),
         )
         return Found(recalled=recalled, complete=self.is_ready(reader))
 

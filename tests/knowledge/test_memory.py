@@ -1,6 +1,5 @@
 """The long memory of a room: what it joins, who may find it again, and what a kill or a damaged file does to it."""
 
-import json
 import stat
 from collections.abc import Sequence
 from functools import cache
@@ -51,11 +50,10 @@ class Letters(Embedder):
 def talk() -> list[tuple[str, str]]:
     """What is said around the bundled roles, every fifth line, so that the talk changes its subject often."""
     said = []
-    for file in sorted(Path("roles").glob("*/lines.jsonl")):
+    for file in sorted(Path("roles").glob("*/talk/00-first.txt")):
         for line in file.read_text("utf-8").splitlines():
-            exchange = json.loads(line)
-            said += [(told["name"], told["text"]) for told in exchange["context"]]
-            said.append((file.parent.name.title(), exchange["reply"]))
+            name, colon, text = line.partition(": ")
+            said += [(name, text)] if colon and not line.startswith("#") else []
     return [line for start in range(5) for line in said[start::5]]
 
 
