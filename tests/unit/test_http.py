@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatroom.engines._http import HttpClient, HttpFault
@@ -23,6 +23,7 @@ EVENTS = [b"one", b"two\n three", b"\xe4\xbd\xa0\xe5\xa5\xbd", b""]
 ASKED = {"model": "tavern", "prompt": "Hello", "max_tokens": 4}
 
 
+@example([42, 42])  # an empty chunk between CR and LF
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 @settings(max_examples=60, deadline=None)
 def test_events_do_not_depend_on_chunks(cuts: list[int]) -> None:

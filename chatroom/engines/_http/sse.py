@@ -61,7 +61,7 @@ class EventDecoder:
             if len(line) < len(part):
                 yield b"".join(self._rest)
                 self._rest = []
-        self._after_cr = chunk.endswith(b"\r")
+        self._after_cr = chunk.endswith(b"\r") if chunk else self._after_cr
 
     def _take(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
