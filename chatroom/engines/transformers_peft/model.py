@@ -9,26 +9,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
-from huggingface_hub import snapshot_download
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from chatroom.chat_template import ChatTemplate
+from chatroom.engines._base_folder import base_folder, is_ours
 from chatroom.engines.base import EngineOptions, Facts
 from chatroom.engines.transformers_peft.adapters import Adapters
 from chatroom.engines.transformers_peft.cache import can_crop, new_cache
 from chatroom.errors import EngineError
-from chatroom.messages import LAYOUT_VERSION
-from chatroom.weights import Provenance
 
 log = logging.getLogger(__name__)
 
 SMALL = 600_000_000
 """Weights up to this many bytes are computed in float32 on a CPU; larger ones in bfloat16."""
-
-NEEDED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
 class Model:
@@ -107,8 +102,8 @@ def load_model(options: EngineOptions) -> Model:
     try:
         if options.threads:
             torch.set_num_threads(options.threads)
-        folder = _folder(options.base)
-        ours = _is_ours(folder, options.base)
+        folder = base_folder(options.base, weights=True)
+        ours = is_ours(folder, options.base)
         device = _device(options.device)
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -127,29 +122,6 @@ def load_model(options: EngineOptions) -> Model:
     except Exception as error:  # transformers raises what it likes
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise EngineError(f"the base {options.base} can't be loaded: {reason[:300]}", code="bad_base") from error
-
-
-def _folder(base: str) -> Path:
-    """Gives the base's folder; a hub id is downloaded to the hub's cache first."""
-    if Path(base).is_dir():
-        return Path(base)
-    if base.startswith((".", "/", "~")) or base.count("/") != 1 or base.startswith("models/"):
-        raise EngineError(f"there is no folder {base}; make it, or name a hub id as 'owner/name'", code="bad_base")
-    log.info("looking up %s on the hub", base)
-    return Path(snapshot_download(base, allow_patterns=NEEDED, ignore_patterns=["*/*"]))
-
-
-def _is_ours(folder: Path, base: str) -> bool:
-    """Whether provenance.json says that the base was made here; one for another layout is refused."""
-    stamp = folder / "provenance.json"
-    made = msgspec.json.decode(stamp.read_bytes(), type=Provenance) if stamp.is_file() else Provenance()
-    if made.ours and made.layout != LAYOUT_VERSION:
-        raise EngineError(
-            f"the base {base} was made for prompt layout {made.layout}, this version serves {LAYOUT_VERSION}; "
-            "train it again, or use the version it was made with",
-            code="bad_base",
-        )
-    return made.ours
 
 
 def _device(wanted: str) -> str:

@@ -10,13 +10,10 @@ from typing import Any
 import msgspec
 
 from chatroom.chat_template import ChatTemplate
+from chatroom.engines._base_folder import WEIGHTS, base_folder, is_ours
 from chatroom.engines.turbomind.base_config import Config, read_config
 from chatroom.errors import EngineError
-from chatroom.messages import LAYOUT_VERSION, Prompt
-from chatroom.weights import Provenance
-
-NEEDED = ["*.json", "*.model", "*.txt", "*.jinja"]
-WEIGHTS = "*.safetensors"
+from chatroom.messages import Prompt
 
 
 class LocalBase(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +66,8 @@ def load_base(base: str, context: int, *, weights: bool = True) -> LocalBase:
     from transformers import AutoTokenizer
 
     try:
-        folder = _folder(base, weights)
-        ours = _is_ours(folder, base)
+        folder = base_folder(base, weights=weights).resolve()
+        ours = is_ours(folder, base)
         config = read_config((folder / "config.json").read_bytes(), base)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         return _local_base(folder, config, tokenizer, ours, context)
@@ -94,31 +91,6 @@ def _local_base(folder: Path, config: Config, tokenizer: Any, ours: bool, contex
         context=min(context, config.text.max_position_embeddings or context),
         weights=_weight_bytes(folder, config),
     )
-
-
-def _folder(base: str, weights: bool) -> Path:
-    if Path(base).is_dir():
-        return Path(base).resolve()
-    if base.startswith((".", "/", "~")) or base.count("/") != 1 or base.startswith("models/"):
-        raise EngineError(f"there is no folder {base}; make it, or name a hub id as 'owner/name'", code="bad_base")
-    from huggingface_hub import snapshot_download
-
-    return Path(
-        snapshot_download(base, allow_patterns=[*NEEDED, *([WEIGHTS] if weights else [])], ignore_patterns=["*/*"])
-    )
-
-
-def _is_ours(folder: Path, base: str) -> bool:
-    """Whether provenance.json says that the base was made here; one for another layout is refused."""
-    stamp = folder / "provenance.json"
-    made = msgspec.json.decode(stamp.read_bytes(), type=Provenance) if stamp.is_file() else Provenance()
-    if made.ours and made.layout != LAYOUT_VERSION:
-        raise EngineError(
-            f"the base {base} was made for prompt layout {made.layout}, this version serves {LAYOUT_VERSION}; "
-            "train it again, or use the version it was made with",
-            code="bad_base",
-        )
-    return made.ours
 
 
 def _generation_stops(folder: Path) -> frozenset[int]:
