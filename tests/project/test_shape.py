@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(
-    path for part in ("chatroom", "knowledge", "finetune", "cards", "evals", "commands") for path in (ROOT / part).rglob("*.py")
+    path
+    for part in ("chatroom", "knowledge", "finetune", "cards", "evals", "commands")
+    for path in (ROOT / part).rglob("*.py")
 )
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60
 EXCEPTIONS: dict[str, str] = {}
