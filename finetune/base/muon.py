@@ -1,7 +1,7 @@
-"""Muon in float32: momentum whose matrix is pushed towards orthogonal before it is applied.
+"""Muon: momentum whose matrix is pushed towards orthogonal before it is applied.
 
-torch.optim.Muon does the same in bfloat16, which a CPU without bfloat16 units computes about thirty times slower;
-hence this file. For 2-D hidden weights only; embeddings, norms and biases belong to AdamW.
+torch.optim.Muon always does it in bfloat16, which a CPU without bfloat16 units computes about thirty times slower; hence
+this file, which is told the type. For 2-D hidden weights only; embeddings, norms and biases belong to AdamW.
 """
 
 from typing import Any
@@ -25,10 +25,17 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(Optimizer):  # type: ignore[misc]  # torch is not read by the type checker
-    """One momentum buffer per matrix; Nesterov; weight decay decoupled."""
+    """One momentum buffer per matrix; Nesterov.
 
-    def __init__(self, params: list[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    Args:
+        dtype: In which updates are made orthogonal; bfloat16 is twice as fast where there are units for it.
+    """
+
+    def __init__(
+        self, params: list[Tensor], lr: float, momentum: float = 0.95, dtype: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+        self._dtype = dtype
 
     def step(self, closure: None = None) -> None:
         """Applies one update; a tall matrix moves further, as its columns see fewer inputs."""
@@ -42,6 +49,6 @@ class Muon(Optimizer):  # type: ignore[misc]  # torch is not read by the type ch
             if "momentum" not in state:
                 state["momentum"] = torch.zeros_like(weight)
             state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-            update = orthogonal(weight.grad.lerp(state["momentum"], group["momentum"]))
+            update = orthogonal(weight.grad.lerp(state["momentum"], group["momentum"]).to(self._dtype))
             scale = max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
-            weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"] * scale)
+            weight.add_(update, alpha=-group["lr"] * scale)

@@ -9,7 +9,8 @@ together. Each pass draws everything anew. It knows no model but the one that se
 
 import argparse
 import random
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -79,30 +80,46 @@ def evenings(renderer: Renderer, lessons: Lessons, others: list[Scene]) -> Itera
     yield from map(renderer.transcript, others)
 
 
-def packed(examples: Iterable[Example], row: int) -> tuple[list[int], list[bool]]:
-    """Fills rows with whole examples, a pad after each; the first id of an example is no target. What is longer than
-    a row is left out."""
+def packed(rows: Iterable[Sequence[Example]], row: int) -> tuple[list[int], list[bool]]:
+    """Lays rows of whole examples one after the other, a pad after each example; its first id is no target."""
     ids: list[int] = []
     learn: list[bool] = []
-    for each in examples:
-        if len(each.ids) >= row:
+    for examples in rows:
+        for each in examples:
+            ids += [*each.ids, PAD]
+            learn += [False, *each.learn[1:], False]
+        left = -len(ids) % row
+        ids += [PAD] * left
+        learn += [False] * left
+    return [*ids, PAD], [*learn, False]  # a row reads one id beyond its end
+
+
+def rows_of(examples: Iterable[Example], row: int) -> list[list[Example]]:
+    """Fills rows with whole examples, the longest first, each where it leaves the least. What is longer than a row is
+    left out."""
+    rows: list[list[Example]] = []
+    room: list[tuple[int, int]] = []  # (ids that are free, row), ascending
+    for each in sorted(examples, key=lambda example: len(example.ids), reverse=True):
+        need = len(each.ids) + 1
+        if need > row:
             continue
-        if (left := row - len(ids) % row) <= len(each.ids):
-            ids += [PAD] * left
-            learn += [False] * left
-        ids += [*each.ids, PAD]
-        learn += [False, *each.learn[1:], False]
-    left = 1 - len(ids) % row  # a row reads one id beyond its end
-    return ids + [PAD] * (left % row), learn + [False] * (left % row)
+        at = bisect_left(room, (need, 0))
+        free, place = room.pop(at) if at < len(room) else (row, len(rows))
+        if place == len(rows):
+            rows.append([])
+        rows[place].append(each)
+        insort(room, (free - need, place))
+    return rows
 
 
 def write(path: Path, examples: Iterable[Example], row: int, rng: random.Random) -> None:
-    """Packs examples in a random order, and says how many."""
-    found = list(examples)
-    rng.shuffle(found)
-    ids, learn = packed(found, row)
+    """Packs examples into rows in a random order, and says how many."""
+    rows = rows_of(examples, row)
+    rng.shuffle(rows)
+    ids, learn = packed(rows, row)
     save_tokens(path, ids, learn)
-    print(f"{path.stem}: {len(found):,} examples, {len(ids):,} tokens, {sum(learn):,} learnt", flush=True)
+    count = sum(map(len, rows))
+    print(f"{path.stem}: {count:,} examples, {len(ids):,} tokens, {sum(learn):,} learnt", flush=True)
 
 
 def main(args: argparse.Namespace) -> None:

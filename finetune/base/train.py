@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from finetune.base.growing import grown
 from finetune.base.muon import Muon
 from finetune.base.pack import END, PAD, Tokens, load_tokens
 
@@ -93,7 +94,7 @@ def optimizers(model: nn.Module, stage: Stage) -> list[torch.optim.Optimizer]:
     hidden = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and "embed" not in name]
     rest = [weight for name, weight in model.named_parameters() if weight.ndim != 2 or "embed" in name]
     found = [
-        Muon(hidden, lr=stage.muon_lr),
+        Muon(hidden, lr=stage.muon_lr, dtype=torch.bfloat16 if HALF else torch.float32),
         torch.optim.AdamW(rest, lr=stage.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]
     for optimizer in found:
@@ -168,7 +169,8 @@ class Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model = build(recipe).to(DEVICE)
         if self.stage.start_from:
-            self.model.load_state_dict(weights_of(recipe, self.stage.start_from), strict=False)
+            earlier = weights_of(recipe, self.stage.start_from)
+            self.model.load_state_dict(grown(earlier, recipe.model["num_hidden_layers"]), strict=False)
         self.optimizers = optimizers(self.model, self.stage)
         self.step, self.seconds, self.tokens = 0, 0.0, 0
         self.run = torch.compile(self.model) if self.stage.compile else self.model

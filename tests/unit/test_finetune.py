@@ -10,8 +10,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from finetune.base.books import novel_scenes, speaker_line  # noqa: E402
+from finetune.base.growing import grown  # noqa: E402
 from finetune.base.pack import END, PAD, load_tokens, save_tokens  # noqa: E402
-from finetune.base.pack_dialogue import packed  # noqa: E402
+from finetune.base.pack_dialogue import packed, rows_of  # noqa: E402
 from finetune.base.tokenizer import check  # noqa: E402
 from finetune.base.train import Recipe, Stage, Training, loss_of, positions, train  # noqa: E402
 from finetune.dataset.moment import Moment  # noqa: E402
@@ -118,15 +119,32 @@ def test_no_text_spells_a_special_token() -> None:
     assert len(check(HEARTH)) == 4096
 
 
+def example(length: int) -> Example:
+    return Example(ids=[length] * length, learn=[True] * length, shared=0)
+
+
 def test_rows_begin_with_an_example() -> None:
-    examples = [Example(ids=[5] * length, learn=[True] * length, shared=0) for length in (6, 5, 3)]
-    ids, learn = packed(examples, row=10)
-    assert ids == [5] * 6 + [PAD] * 4 + [5] * 5 + [PAD] + [5] * 3 + [PAD] * 2
-    assert [at for at, marked in enumerate(learn) if not marked] == [0, 6, 7, 8, 9, 10, 15, 16, 19, 20]
+    ids, learn = packed([[example(6), example(2)], [example(5)]], row=10)
+    assert ids == [6] * 6 + [PAD] + [2] * 2 + [PAD] + [5] * 5 + [PAD] * 6
+    assert [at for at, marked in enumerate(learn) if not marked] == [0, 6, 7, 9, 10, 15, 16, 17, 18, 19, 20]
 
 
-def test_an_example_longer_than_a_row_is_left_out() -> None:
-    assert packed([Example(ids=[5] * 10, learn=[True] * 10, shared=0)], row=10) == ([PAD], [False])
+def test_rows_are_filled_where_least_is_left() -> None:
+    rows = rows_of([example(length) for length in (2, 5, 6, 1, 3, 10)], row=10)
+    assert [[len(each.ids) for each in row] for row in rows] == [[6, 2], [5, 3], [1]]  # 10 and its pad don't fit
+
+
+def test_a_deeper_model_says_the_same_at_first(tmp_path: Path) -> None:
+    from msgspec.structs import replace
+
+    recipe = tiny_recipe(tmp_path / "small")
+    small = run(recipe, 1).model.eval()
+    deep = Training(replace(tiny_recipe(tmp_path / "deep"), model=recipe.model | {"num_hidden_layers": 5}), "one").model
+    deep.load_state_dict(grown(small.state_dict(), layers=5))
+    ids = torch.arange(20).reshape(2, 10)
+    assert torch.allclose(small(ids).logits, deep.eval()(ids).logits, atol=1e-5)
+    with pytest.raises(ValueError, match="1 layers"):
+        grown(small.state_dict(), layers=1)
 
 
 def test_positions_begin_anew_after_a_pad() -> None:
