@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from chatroom.librarian.asking import Ask, Found, Line, Reader, Setup, Span
+from chatroom.librarian.choosing import answered, best_first
 from chatroom.messages import Example, Passage, Recalled
 from chatroom.names import name_key
 from chatroom.shelves import Collection, exchanges, lore_pages, memory_folder, pages
@@ -22,9 +23,11 @@ from knowledge.remembering.remembered import SOURCE
 from knowledge.searching.part import Part
 from knowledge.searching.query import Line as Spoken
 from knowledge.searching.query import Query, query_of
-from knowledge.searching.search import search
+from knowledge.searching.search import search, vector_of
 from knowledge.shelf import Shelf
 
+CHOICE = 24
+"""Exchanges that are looked at more closely."""
 USER = "{{user}}"
 """In lines.jsonl, as on character cards: whoever is answered."""
 
@@ -41,12 +44,11 @@ class Desk:
         """Finds what a role is reminded of at a moment."""
         lines = [Spoken(name=said.name, text=said.text) for said in ask.lines]
         query = query_of(lines)
+        passages = tuple(self._passages(reader, query))
         recalled = Recalled(
-            passages=tuple(self._passages(reader, query)),
+            passages=passages,
             memories=tuple(self._memories(reader, query, ask.memory)),
-            examples=tuple(
-                self._examples(reader, query_of(lines, reader.called), ask.lines[-1].name if ask.lines else "")
-            ),
+            examples=tuple(self._examples(reader, lines, passages)),
         )
         return Found(recalled=recalled, complete=self.is_ready(reader))
 
@@ -89,13 +91,23 @@ class Desk:
             embedder, reranker = self._holdings.embedder, self._holdings.reranker
             yield from map(_passage, search(there, query, embedder, limit=limit, allowed=allowed, reranker=reranker))
 
-    def _examples(self, reader: Reader, query: Query, asker: str) -> Iterator[Example]:
+    def _examples(self, reader: Reader, lines: Sequence[Spoken], passages: Sequence[Passage]) -> Iterator[Example]:
         if reader.examples and (index := self._index(reader.mark, self._exchanges(reader))):
+            asker, query = lines[-1].name if lines else "", query_of(lines, reader.called)
             # what is meant counts: short lines share many words by chance; without an embedder words must do
-            hits = search([index], query, self._holdings.embedder, limit=2 * reader.examples, raw=True, mode="dense")
-            nearest = {hit.passage.text: hit.passage.sought for hit in reversed(hits)}  # some replies stand there twice
-            for text in list(dict.fromkeys(hit.passage.text for hit in hits))[: reader.examples]:
-                yield Example(before=nearest[text].split("\n")[-1].replace(USER, asker), text=text.replace(USER, asker))
+            hits = search([index], query, self._holdings.embedder, limit=CHOICE, raw=True, mode="dense")
+            best: dict[str, str] = {}
+            for hit in self._best_first(index, hits, query, passages):
+                best.setdefault(hit.passage.text, answered(hit))  # some replies stand there twice
+            for text, before in list(best.items())[: reader.examples]:
+                yield Example(before=before.replace(USER, asker), text=text.replace(USER, asker))
+
+    def _best_first(self, index: Index, hits: Sequence[Hit], query: Query, passages: Sequence[Passage]) -> list[Hit]:
+        told = [f"{passage.title} {passage.text}" for passage in passages]
+        embedder, vectors = self._holdings.embedder, None
+        if embedder is not None and (vector := vector_of(query, embedder)) is not None:
+            vectors = vector, embedder.encode([answered(hit) for hit in hits])
+        return best_first(hits, query.text, told, index.rarity, vectors)
 
     def _index(self, mark: str, collection: Collection) -> Index | None:
         """The index of what the documents hold now; which one that is, is looked up once for each state of them."""

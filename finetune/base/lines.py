@@ -7,6 +7,7 @@ knows no model.
 """
 
 import argparse
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,15 +26,18 @@ BEFORE = 3
 
 
 def records(table: Table, role: RoleData) -> Iterator[Record]:
-    """Every turn of a role with what it answers; the same reply to the same line only once."""
+    """Every turn of a role with what it answers; the same reply to the same line only once. One that names another
+    guest is no example: who is that, at another table?"""
     seen: set[tuple[str, str]] = set()
     for scene in table.scenes:
         lines = [Line(name=line.name, text=first_way(line.text)) for line in scene.lines]
+        guests = {line.name for line in lines if line.name not in table.names}
         for at, speaker in table.turns(scene):
-            asked, reply = lines[at - 1].text, lines[at].text
-            if speaker is role and asked and (asked, reply) not in seen:
-                seen.add((asked, reply))
-                first = max(0, at - BEFORE) if leans(asked) else at - 1
+            asked, reply = lines[at - 1], lines[at].text
+            strangers = [name for name in guests - {asked.name} if re.search(rf"\b{re.escape(name)}\b", reply)]
+            if speaker is role and asked.text and (asked.text, reply) not in seen and not strangers:
+                seen.add((asked.text, reply))
+                first = max(0, at - BEFORE) if leans(asked.text) else at - 1
                 context = [
                     replace(line, text=unaddressed(line.text, role.called)) for line in lines[first:at] if line.text
                 ]

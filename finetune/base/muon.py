@@ -1,6 +1,6 @@
 """Muon: momentum whose matrix is pushed towards orthogonal before it is applied.
 
-torch.optim.Muon always does it in bfloat16, which a CPU without bfloat16 units computes about thirty times slower; hence
+torch.optim.Muon always does it in bfloat16, which a CPU without units for it computes about thirty times slower; hence
 this file, which is told the type. For 2-D hidden weights only; embeddings, norms and biases belong to AdamW.
 """
 

@@ -25,7 +25,7 @@ from knowledge.indexing.survey import Look
 from knowledge.language import terms
 from knowledge.shelf import Vector, Vectors
 
-READING = 1
+READING = 2
 """Grows whenever formats give other documents from the same files; an index of another version is built anew."""
 BATCH = 64
 """Passages that are read, or embedded and put on the disk, between two calls of `progress`."""

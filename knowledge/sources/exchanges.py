@@ -1,8 +1,9 @@
 """A role's own words, as lines.jsonl holds them: in each line what was said before, and what the role replied.
 
 `{"context": [{"name": ..., "text": ...}, ...], "reply": ...}` becomes one section: its text is the reply. What is
-searched is the context, a line each, latest last and without names, so that a question finds how the role once
-answered the like of it.
+searched is what was said last and then the reply, a line each and without names, so that a question finds how the role
+once answered the like of it, or spoke of it at all. Where the last line can't be understood alone, those before it go
+along.
 """
 
 import re
@@ -14,6 +15,7 @@ from msgspec import Meta
 
 from knowledge.documents import Document, Section
 from knowledge.encodings import read_lines
+from knowledge.language.mood import leans
 from knowledge.sources._fields import audience
 from knowledge.sources._record import opening, parsed
 from knowledge.sources.base import SourceFile
@@ -61,7 +63,8 @@ def _document(file: SourceFile, place: str, line: str) -> Document:
     reply = _one_line(record.reply)
     if not all((reply, *said)):
         raise ValueError("a text or the reply is empty")
-    section = Section(text=reply, sought="\n".join(said))
+    asked = said if leans(said[-1]) else said[-1:]
+    section = Section(text=reply, sought="\n".join([*asked, reply]))
     return Document(source=file.name, place=place, title=file.stem, sections=(section,), audience=audience(fields))
 
 

@@ -377,7 +377,7 @@ def said(*pairs: tuple[str, str], reply: str, **more: object) -> str:
     return json.dumps({"context": [{"name": name, "text": text} for name, text in pairs], "reply": reply, **more})
 
 
-def test_exchange_is_sought_by_context(tmp_path: Path) -> None:
+def test_exchange_is_sought_by_question_and_reply(tmp_path: Path) -> None:
     rows = [
         said(("Tobin", "Is it lit?"), ("Ada", "Well,\nis it?"), reply="Always.\nMind the step."),
         said(("Tobin", "Where is the oil?"), reply="Gone.", audience="mara"),
@@ -391,9 +391,10 @@ def test_exchange_is_sought_by_context(tmp_path: Path) -> None:
     assert found[0].sections == (
         Section(
             text="Always. Mind the step.",
-            sought="Is it lit?\nWell, is it?",
+            sought="Is it lit?\nWell, is it?\nAlways. Mind the step.",
         ),
     )
+    assert found[1].sections[0].sought == "Where is the oil?\nGone."
 
 
 @pytest.mark.parametrize(

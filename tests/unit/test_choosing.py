@@ -1,0 +1,49 @@
+"""What choosing examples promises: the one that answers what is asked comes first, by meaning, words and pages."""
+
+import numpy as np
+
+from chatroom.librarian.choosing import answered, best_first
+from knowledge.documents import Hit, Passage
+
+
+def hit(line: str, reply: str, dense: float | None = 0.5) -> Hit:
+    passage = Passage(id=reply, text=reply, title="lines", source="lines.jsonl", place="1", sought=f"{line}\n{reply}")
+    return Hit(passage=passage, score=1.0, dense=dense, words=None)
+
+
+def even(_: str) -> float:
+    return 1.0
+
+
+def first(hits: list[Hit], question: str, passages: list[str]) -> str:
+    return best_first(hits, question, passages, even)[0].passage.text
+
+
+def test_the_line_before_a_reply_is_answered() -> None:
+    assert answered(hit("Who lit it?\nAnd when?", "At six.")) == "And when?"
+
+
+def test_the_nearest_exchange_comes_first() -> None:
+    assert first([hit("Hello?", "Hello.", 0.2), hit("Hi!", "Hi.", 0.8)], "hey", []) == "Hi."
+
+
+def test_an_exchange_with_the_words_asked_wins() -> None:
+    hits = [hit("Who keeps the lamp?", "I do."), hit("How much oil does the lamp burn?", "Four gallons.")]
+    assert first(hits, "how much oil", []) == "Four gallons."
+
+
+def test_a_reply_that_pages_bear_out_wins() -> None:
+    hits = [hit("How high is it?", "As high as a bird."), hit("How high is it?", "A hundred steps.")]
+    assert first(hits, "how high", ["The tower: It has a hundred steps."]) == "A hundred steps."
+
+
+def test_a_line_like_the_one_asked_wins() -> None:
+    hits = [hit("I look.", "You see a door."), hit("I listen.", "You hear the sea.")]
+    vectors = np.array([[0.0, 1.0], [1.0, 0.0]], np.float32)
+    best = best_first(hits, "what is there", [], even, (np.array([1.0, 0.0], np.float32), vectors))
+    assert best[0].passage.text == "You hear the sea."
+
+
+def test_equals_keep_their_order_without_embedder() -> None:
+    hits = [hit("灯亮吗？", "亮。", None), hit("船呢？", "在。", None)]
+    assert best_first(hits, "", [], even) == hits
