@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from chatroom.librarian.asking import Ask, Found, Line, Reader, Setup, Span
 from chatroom.librarian.choosing import answered, best_first
+from chatroom.librarian.line_vectors import LineVectors
 from chatroom.messages import Example, Passage, Recalled
 from chatroom.names import name_key
 from chatroom.shelves import Collection, exchanges, lore_pages, memory_folder, pages
@@ -39,6 +40,7 @@ class Desk:
         self._home, self._spec = setup.home, setup.embedder
         self._holdings = Holdings(setup.embedder, setup.reranker)
         self._places: dict[tuple[str, str], Path] = {}
+        self._lines: LineVectors | None = None
 
     def recall(self, reader: Reader, ask: Ask) -> Found:
         """Finds what a role is reminded of at a moment."""
@@ -106,7 +108,8 @@ class Desk:
         told = [f"{passage.title} {passage.text}" for passage in passages]
         embedder, vectors = self._holdings.embedder, None
         if embedder is not None and (vector := vector_of(query, embedder)) is not None:
-            vectors = vector, embedder.encode([answered(hit) for hit in hits])
+            self._lines = self._lines or LineVectors(embedder)
+            vectors = vector, self._lines.of([answered(hit) for hit in hits])
         return best_first(hits, query.text, told, index.rarity, vectors)
 
     def _index(self, mark: str, collection: Collection) -> Index | None:
