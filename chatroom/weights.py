@@ -44,7 +44,9 @@ class Provenance(msgspec.Struct, frozen=True):
         return self.made_by == "chatroom"
 
 
-class _Tensor(msgspec.Struct, frozen=True):
+class Tensor(msgspec.Struct, frozen=True):
+    """What the header of a safetensors file tells of one tensor; the offsets count from the header's end."""
+
     dtype: str
     shape: Annotated[tuple[Offset, ...], Meta(max_length=16)]
     data_offsets: tuple[Offset, Offset]
@@ -107,8 +109,8 @@ def _check_file(folder: Folder, name: str, faults: Faults) -> None:
         raise folder.fault("", problem, f"save the weights as {name}; nothing else is loaded")
 
 
-def check_safetensors(folder: Folder, name: str) -> None:
-    """Checks a file's header: a sane length, every tensor within the file, none over another."""
+def check_safetensors(folder: Folder, name: str) -> dict[str, Tensor]:
+    """Checks a file's header: a sane length, every tensor within the file, none over another; gives what it tells."""
     size, remedy = folder.size(name), "download or save the file anew"
     start = folder.read(name, 8, part=True)
     length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -116,15 +118,16 @@ def check_safetensors(folder: Folder, name: str) -> None:
         raise folder.fault(name, "it is no safetensors file, or it is cut off", remedy)
     try:
         header = msgspec.json.decode(folder.read(name, 8 + length, part=True)[8:], type=dict[str, msgspec.Raw])
-        tensors = [msgspec.json.decode(raw, type=_Tensor) for key, raw in header.items() if key != "__metadata__"]
+        tensors = {key: msgspec.json.decode(raw, type=Tensor) for key, raw in header.items() if key != "__metadata__"}
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise folder.fault(name, "its header can't be read", remedy) from None
-    problem = _overlap(tensors, size - 8 - length)
+    problem = _overlap(tensors.values(), size - 8 - length)
     if problem:
         raise folder.fault(name, problem, remedy)
+    return tensors
 
 
-def _overlap(tensors: Iterable[_Tensor], size: int) -> str:
+def _overlap(tensors: Iterable[Tensor], size: int) -> str:
     end = 0
     for tensor in sorted(tensors, key=lambda tensor: tensor.data_offsets):
         first, last = tensor.data_offsets

@@ -5,13 +5,16 @@ it knows no room, no role and no log. One engine object serves one base (a folde
 from it at the same time. It never blocks the event loop.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
 from chatroom.chat_template import ChatTemplate
-from chatroom.messages import Adapter, Prompt, Sampling
+from chatroom.messages import Adapter, Prompt, Sampling, Usage
+
+ToldUsage = Callable[[Usage], None]
+"""Is told, at most once a turn and before its stream ends, what the prompt cost."""
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +35,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         cache_bytes: Bytes for the engine's KV cache; 0 leaves it to the engine.
         quantization: How small the weights are, on engines that can.
         logs: Folder for the log of a server that the engine starts; "" keeps only its last lines.
+        adapters: All that will be asked for, as far as that is known, where an engine loads them at its start only.
     """
 
     base: str
@@ -48,6 +52,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     cache_bytes: int = 0
     quantization: Literal["none", "int4"] = "none"
     logs: str = ""
+    adapters: tuple[Adapter, ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +81,19 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def unheard(usage: Usage) -> None:
+    """For those who do not want to know what a turn took."""
+
+
 class Engine(Protocol):
-    """Every method may raise `EngineError`, and nothing else but cancellation."""
+    """Every method may raise `EngineError`, and nothing else but cancellation.
+
+    An engine that can't say what a prompt cost leaves `tells_usage` out, and `told` of `stream` with it.
+    """
 
     supports_adapters: ClassVar[bool]
     can_score: ClassVar[bool]
+    tells_usage: ClassVar[bool]
 
     def __init__(self, options: EngineOptions) -> None: ...
 
@@ -93,11 +106,12 @@ class Engine(Protocol):
         ...
 
     def stream(
-        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling
+        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling, told: ToldUsage = unheard
     ) -> AsyncGenerator[str, None]:
         """Yields pieces of the reply as they come; joined, they are all of it. Closing the generator ends the turn.
 
-        At most one more piece is computed after a close.
+        At most one more piece is computed after a close. `told` is not called where the engine does not learn what the
+        prompt cost, as when a turn is closed before it was said: unknown is never told as 0.
         """
         ...
 
@@ -112,3 +126,12 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Ends the engine and frees its memory; twice is fine."""
         ...
+
+
+def stream(
+    engine: Engine, prompt: Prompt, *, adapter: Adapter | None, sampling: Sampling, told: ToldUsage
+) -> AsyncGenerator[str, None]:
+    """Asks any engine for a reply; `told` hears what the prompt cost, from engines that can say it."""
+    if getattr(engine, "tells_usage", False):
+        return engine.stream(prompt, adapter=adapter, sampling=sampling, told=told)
+    return engine.stream(prompt, adapter=adapter, sampling=sampling)

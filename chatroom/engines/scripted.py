@@ -15,9 +15,9 @@ from typing import ClassVar
 
 import msgspec
 
-from chatroom.engines.base import EngineOptions, Facts
+from chatroom.engines.base import EngineOptions, Facts, ToldUsage, unheard
 from chatroom.errors import EngineError
-from chatroom.messages import Adapter, Prompt, Sampling
+from chatroom.messages import Adapter, Prompt, Sampling, Usage
 
 
 class Gate:
@@ -38,12 +38,14 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         text: What is said.
         error: Raised after the text.
         gate: Where to wait, before the piece number `after`.
+        usage: Told after the last piece, as servers do; None is never told.
     """
 
     text: str = ""
     error: EngineError | None = None
     gate: Gate | None = None
     after: int = 0
+    usage: Usage | None = None
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class Engine:
 
     supports_adapters: ClassVar[bool] = True
     can_score: ClassVar[bool] = True
+    tells_usage: ClassVar[bool] = True
 
     def __init__(self, options: EngineOptions) -> None:
         self.script: deque[Reply] = deque()
@@ -87,7 +90,7 @@ class Engine:
         return [len(text.split()) + 1 for text in texts]
 
     async def stream(
-        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling
+        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling, told: ToldUsage = unheard
     ) -> AsyncGenerator[str, None]:
         self._check(adapter)
         self.asked.append(Asked(prompt, adapter, sampling))
@@ -100,6 +103,8 @@ class Engine:
             if piece:
                 self.told += 1
                 yield piece
+        if reply.usage:
+            told(reply.usage)
         if reply.error:
             raise reply.error
 

@@ -1,11 +1,10 @@
 """TurboMind over a process that speaks LMDeploy's protocol: promises, faults, and nobody left behind."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from transformers import AutoTokenizer
 
 from chatroom.chat_template import ChatTemplate
 from chatroom.engines._cache_share import CUDA_CONTEXT
+from chatroom.engines._lmdeploy.limits import Limits
 from chatroom.engines.base import EngineOptions
 from chatroom.engines.turbomind.engine import Engine
-from chatroom.engines.turbomind.limits import Limits
 from chatroom.errors import EngineError
 from chatroom.messages import Adapter, Line, Prompt, Sampling
 from tests.contracts.test_engines import (  # noqa: F401  the promises of every engine
@@ -34,52 +33,14 @@ from tests.contracts.test_engines import (  # noqa: F401  the promises of every 
     test_start_twice_gives_same_facts,
     test_warming_changes_no_reply,
 )
+from tests.stand_in.lmdeploy_process import StandIn, alive, is_alive, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "models/hearth"
-QUICK = Limits(start=20, poll=0.05, grace=2, pauses=(0,))
+QUICK = Limits(start=120, poll=0.05, grace=2, pauses=(0,))
 SHORT = Sampling(max_tokens=8, seed=1)
-
-
-class StandIn:
-    """How a stand-in is started, and what it says happened."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.record, self.faults = folder / "record", folder / "faults"
-
-    def command(self, *faults: str, **more: object) -> tuple[str, ...]:
-        """A command that starts it, with these faults."""
-        told = {"RECORD": self.record, "FAULTS": self.faults, "FAULT": ",".join(faults)} | more
-        variables = [f"STAND_IN_{name.upper()}={value}" for name, value in told.items()]
-        return ("env", "-C", str(ROOT), *variables, sys.executable, "-m", "tests.stand_in.lmdeploy")
-
-    @property
-    def group(self) -> int:
-        """The process group of the one that was started last, which it leads."""
-        return os.getpgid(self.each("started")[-1])
-
-    def happened(self) -> list[dict[str, Any]]:
-        lines = self.record.read_text("utf-8").splitlines() if self.record.exists() else []
-        return [json.loads(line) for line in lines]
-
-    def each(self, what: str) -> list[Any]:
-        """What was told of one kind of happening."""
-        return [event[what] for event in self.happened() if what in event]
-
-    async def until(self, what: str, times: int = 1) -> list[Any]:
-        """Waits until something happened so many times."""
-        await until(lambda: len(self.each(what)) >= times, f"{what} in {self.happened()[-5:]}")
-        return self.each(what)
-
-
-async def until(holds: Callable[[], bool], what: str) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.005)
-    assert holds(), what
 
 
 @pytest.fixture
@@ -126,27 +87,6 @@ def prompt(view: str = "all", lines: int = 3) -> Prompt:
 
 async def reply(engine: Engine, asked: Prompt, sampling: Sampling = SHORT) -> str:
     return "".join([piece async for piece in engine.stream(asked, sampling=sampling)])
-
-
-def alive(group: int) -> list[int]:
-    """Processes of a group that still run."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state, _, pgrp = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-            except OSError:
-                continue
-            if int(pgrp) == group and state != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def guard_of(stand_in: StandIn) -> int:
@@ -472,8 +412,8 @@ async def test_killed_guard_takes_server_along(stand_in: StandIn) -> None:
 
 PARENT = """
 import asyncio, sys
-from chatroom.engines.turbomind.log import ServerLog
-from chatroom.engines.turbomind.process import ServerProcess
+from chatroom.engines._lmdeploy.log import ServerLog
+from chatroom.engines._lmdeploy.process import ServerProcess
 
 async def main():
     await ServerProcess(sys.argv[1:], ServerLog(None)).start()

@@ -12,9 +12,9 @@ STAND_IN_FAULT    faults, separated by commas
 STAND_IN_FAULTS   file with faults, read anew at every request
 
 At start: die, no_memory, fallback, stubborn (no SIGTERM ends it), child, child_apart (leaves a process, in its group or
-in one of its own), chatty (prints its key). While it runs: initializing (/health says 503), no_ids, no_usage,
-error_frame, exit:N, hang:N, cut:N (dies, falls silent, or breaks off after N ids), slow:S (seconds before each id),
-sleepless (falls silent before the first id, /health too).
+in one of its own), chatty (prints its key), adapters:N (has no memory for more). While it runs: initializing (/health
+says 503), no_ids, no_usage, error_frame, exit:N, hang:N, cut:N (dies, falls silent, or breaks off after N ids), slow:S
+(seconds before each id), sleepless (falls silent before the first id, /health too).
 """
 
 import argparse

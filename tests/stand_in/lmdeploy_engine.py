@@ -129,13 +129,13 @@ class StandInEngine:
             raise Failure(400, problem)
 
     async def run(
-        self, session: Session, ids: list[int], most: int, stops: set[int], seed: int | None
+        self, session: Session, ids: list[int], most: int, stops: set[int], seed: int | None, adapter: str = ""
     ) -> AsyncGenerator[Output, None]:
         """Tells a reply id by id, then how it ended. Closing it cancels it."""
-        cached = self._cached(ids)
+        cached = self._cached(ids, adapter)
         told, stopped = 0, "length"
         try:
-            for id_ in self._reply(ids, seed):
+            for id_ in self._reply(ids, seed, adapter):
                 if id_ in stops | self.vocabulary.stops:
                     stopped = "stop"
                     break
@@ -173,19 +173,19 @@ class StandInEngine:
         else:
             await asyncio.sleep(0)
 
-    def _reply(self, ids: list[int], seed: int | None) -> list[int]:
-        """By script, or by the prompt and the seed alone."""
+    def _reply(self, ids: list[int], seed: int | None, adapter: str) -> list[int]:
+        """By script, or by the prompt, the seed and the adapter's name alone."""
         if line := next(self._script, ""):
             return self.vocabulary.encode(line)
         plain = [id_ for id_ in ids if id_ not in self.vocabulary.controls()] or [65]
-        start = ((seed or 0) + len(ids)) % len(plain)
+        start = ((seed or 0) + len(ids) + sum(adapter.encode())) % len(plain)
         return (plain[start:] + plain)[:REPLY] if "endless" not in self.faults() else (plain * 200)[:5000]
 
-    def _cached(self, ids: list[int]) -> int:
-        """How many ids of the prompt were kept in whole blocks; keeps the prompt's own."""
+    def _cached(self, ids: list[int], adapter: str) -> int:
+        """How many ids of the prompt were kept in whole blocks; keeps the prompt's own. Each adapter has its own."""
         if not self._caches:
             return 0
-        hit, chain = 0, 0
+        hit, chain = 0, hash(adapter)
         blocks = [tuple(ids[at : at + BLOCK]) for at in range(0, len(ids) - len(ids) % BLOCK, BLOCK)]
         for number, block in enumerate(blocks):
             chain = hash((chain, block))

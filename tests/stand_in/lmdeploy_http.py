@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
+from tests.stand_in.lmdeploy_adapters import load
 from tests.stand_in.lmdeploy_engine import Failure, Output, Session, StandInEngine, record
 
 OPEN_PATHS = ("/health", "/docs", "/redoc", "/nodes")
@@ -49,8 +50,9 @@ class StandInServer:
         )
         self.streams = 0
         self.idle = asyncio.Event()
-        adapters = [adapter.partition("=")[0] for adapter in chosen.adapters or []]
-        self._models = [self._name, *(adapters if chosen.backend == "pytorch" else [])]
+        most = int(self._engine.faults().get("adapters", 64))
+        self._adapters = load(chosen.adapters, most) if chosen.backend == "pytorch" else []  # TurboMind ignores them
+        self._models = [self._name, *self._adapters]
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -95,7 +97,7 @@ class StandInServer:
             "/v1/encode": self._encode,
             "/abort_request": self._abort,
             "/sleep": self._sleep,
-            "/wakeup": self._sleep,
+            "/wakeup": self._wake,
             "/is_sleeping": lambda _: (200, {"is_sleeping": self._engine.sleeping}),
         }
         if path == "/health":
@@ -139,7 +141,15 @@ class StandInServer:
         """Broken on TurboMind: the flag is set before the engine fails, and nothing ever takes it back."""
         record(slept=True)
         self._engine.sleeping = True
+        if self._chosen.backend == "pytorch":
+            return 200, None
         raise Failure(500, "Internal Server Error")
+
+    def _wake(self, asked: dict[str, Any]) -> Answer:
+        if self._chosen.backend == "turbomind":
+            return self._sleep(asked)
+        self._engine.sleeping = False
+        return 200, None
 
     # --- inference ----------------------------------------------------------------------------------------------------
 
@@ -150,7 +160,8 @@ class StandInServer:
         session = self._engine.open(asked.get("session_id", -1))
         most = asked.get("max_completion_tokens") or asked.get("max_tokens") or 128
         seed = asked.get("seed") if path != "/generate" else None
-        outputs = self._engine.run(session, ids, most, stops, seed)
+        adapter = asked.get("model") if asked.get("model") in self._adapters else ""
+        outputs = self._engine.run(session, ids, most, stops, seed, adapter)
         if not asked.get("stream"):
             await _send(writer, 200, await self._whole(path, outputs))
             return

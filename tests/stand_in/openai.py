@@ -66,6 +66,8 @@ class StandIn:
         pages: Further paths and the JSON that lies there.
         troubles: For the next POSTs to an endpoint.
         replies: Texts in place of the echo, for the next POSTs.
+        usage: Fields of the event before the last, for those who ask for it; nothing where it is empty.
+        progress: Fields of an event before the first word, for those who ask for it.
         asked: Every request, the oldest first.
         gone: Set when a client goes away during an answer.
     """
@@ -77,6 +79,8 @@ class StandIn:
         self.pages: dict[str, dict[str, Any]] = {}
         self.troubles: deque[Trouble] = deque()
         self.replies: deque[str] = deque()
+        self.usage: dict[str, Any] = {}
+        self.progress: dict[str, Any] = {}
         self.asked: list[Asked] = []
         self.gone = asyncio.Event()
         self.address = ""
@@ -169,6 +173,8 @@ class StandIn:
         chat = "chat" in asked.path
         reply = self.replies.popleft() if self.replies else _echo(asked.body)
         words = re.findall(r"\s*\S+(?:\s+$)?|\s+$", reply)[: asked.body["max_tokens"]]
+        if self.progress and asked.body.get("return_progress"):
+            await _chunk(writer, event({"choices": [], **self.progress}))
         for number, word in enumerate([*words, ""]):
             if number == trouble.after and await self._misbehaves(trouble, writer):
                 return
@@ -176,7 +182,10 @@ class StandIn:
                 await _chunk(writer, _event(chat, word, None))
         while trouble.unending:
             await _chunk(writer, _event(chat, " more", None))
-        await _chunk(writer, _event(chat, "", "stop") + b"data: [DONE]\n\n")
+        await _chunk(writer, _event(chat, "", "stop"))
+        if self.usage and (asked.body.get("stream_options") or {}).get("include_usage"):
+            await _chunk(writer, event({"choices": [], **self.usage}))
+        await _chunk(writer, b"data: [DONE]\n\n")
         await _chunk(writer, b"")
 
     async def _misbehaves(self, trouble: Trouble, writer: Writer) -> bool:

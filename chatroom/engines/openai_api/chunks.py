@@ -1,12 +1,33 @@
-"""One event of an answer → the words in it, or the fault that it tells of. Knows no connection."""
+"""One event of an answer → its words, what the prompt cost, or the fault that it tells of. Knows no connection."""
 
 import msgspec
 
 from chatroom.engines._http.faults import Problem
+from chatroom.engines.openai_api.usage import Costs
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part of a content that is told in parts: text, or a thought, which is none."""
+
+    type: str = ""
+    text: str | None = None
 
 
 class Delta(msgspec.Struct, frozen=True):
-    content: str | None = None
+    content: str | list[Part] | None = None
+    reasoning_content: object = None
+    reasoning: object = None
+
+    def words(self) -> str:
+        if isinstance(self.content, list):
+            return "".join(part.text or "" for part in self.content if part.type == "text")
+        return self.content or ""
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it holds a thought, which is not said."""
+        aside = isinstance(self.content, list) and any(part.type != "text" for part in self.content)
+        return bool(self.reasoning_content or self.reasoning) or aside
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -18,11 +39,14 @@ class Choice(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
 
     def words(self) -> str:
-        part = self.delta or self.message
-        return self.text or (part.content if part else None) or ""
+        return self.text or (self.delta or self.message or Delta()).words()
+
+    @property
+    def thinks(self) -> bool:
+        return (self.delta or self.message or Delta()).thinks
 
 
-class Chunk(msgspec.Struct, frozen=True):
+class Chunk(Costs, frozen=True):
     """An event; `error` stands alone, also under HTTP 200, and some servers put its fields at the top."""
 
     choices: list[Choice] | None = None
@@ -33,6 +57,11 @@ class Chunk(msgspec.Struct, frozen=True):
     def words(self) -> str:
         """The words in it; only one choice was asked for."""
         return self.choices[0].words() if self.choices else ""
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it holds a thought that the server tells apart."""
+        return self.choices[0].thinks if self.choices else False
 
     def reason(self) -> str:
         """Why the reply ends here, if it does: `stop`, `length`, `abort`, ..."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from chatroom.engines._http import HttpClient
 from chatroom.engines._http.faults import NO_ACCESS
-from chatroom.engines.base import EngineOptions, Facts
+from chatroom.engines.base import EngineOptions, Facts, ToldUsage, unheard
 from chatroom.engines.openai_api import layout, served
 from chatroom.engines.openai_api.asking import Asking
 from chatroom.engines.openai_api.counting import Counting
@@ -29,6 +29,7 @@ class Engine:
 
     supports_adapters: ClassVar[bool] = False
     can_score: ClassVar[bool] = False
+    tells_usage: ClassVar[bool] = True
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
@@ -49,12 +50,12 @@ class Engine:
         return await self._counting.count(texts)
 
     async def stream(
-        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling
+        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling, told: ToldUsage = unheard
     ) -> AsyncGenerator[str, None]:
         asking, most = self._running(adapter), await self._left(prompt)
         names = layout.names(prompt) if prompt.layout == "chat" else None
         ending = Ending(most=min(sampling.max_tokens, most), names=names)
-        async with aclosing(asking.pieces(prompt, sampling, most)) as pieces:
+        async with aclosing(asking.pieces(prompt, sampling, most, told)) as pieces:
             async for piece in pieces:
                 yield ending.feed(piece)
                 if ending.over:
@@ -83,7 +84,7 @@ class Engine:
         await self._counting.load()
         if client is self._client:  # else it was closed meanwhile
             self._facts = _facts(min(self._options.context, told or self._options.context))
-            self._asking = Asking(client, model.id)
+            self._asking = Asking(client, model)
 
     async def _left(self, prompt: Prompt) -> int:
         """Positions that are left for the reply.

@@ -15,6 +15,8 @@ from chatroom.errors import EngineError
 
 MOST_LISTED = 10
 """Models that an error names."""
+LLAMACPP = "llamacpp"
+"""What llama.cpp's server says that its models are owned by."""
 OLLAMA_PORT = ":11434"
 
 
@@ -89,7 +91,7 @@ def _choose(client: HttpClient, models: list[Model], served: str) -> Model:
 
 async def context(address: str, key: str, model: Model) -> int:
     """Positions that the server gives the model; 0 where it does not say."""
-    llamacpp, ollama = model.owned_by == "llamacpp", model.owned_by == "library" or OLLAMA_PORT in address
+    llamacpp, ollama = model.owned_by == LLAMACPP, model.owned_by == "library" or OLLAMA_PORT in address
     if not llamacpp and (model.context() or not ollama):
         return model.context()
     root = HttpClient("://".join(urlsplit(address)[:2]), key=key, pauses=())

@@ -10,21 +10,34 @@ import msgspec
 
 from chatroom.engines._http import HttpFault
 from chatroom.engines.openai_api import layout
+from chatroom.engines.openai_api.usage import ASKED
 from chatroom.messages import Prompt, Sampling
 
-DROPPABLE = ("top_k", "repetition_penalty", "top_p", "temperature", "seed", "stop")
+DROPPABLE = ("stream_options", "return_progress", "top_k", "repetition_penalty", "top_p", "temperature", "seed", "stop")
 """What a reply can do without, if the server refuses it."""
 COMMON = {"seed", "stop", "temperature"}
 """Ordinary words: in a sentence they mean the field only where they are quoted."""
+
+_UNKNOWN_FIELD = re.compile(
+    r"(unknown|unrecogni[sz]ed|unexpected|unsupported|extra|additional) (request )?"
+    r"(field|key|parameter|param|argument|input|propert|option)",
+    re.IGNORECASE,
+)
+"""How servers say that they do not know a field, when they do not say which."""
 
 NO_SUCH_PATH = (404, 405, 501)
 """With what servers answer that lack an endpoint."""
 
 
 class Wording:
-    """How one server wants to be asked; it only ever asks for less."""
+    """How one server wants to be asked; it only ever asks for less.
 
-    def __init__(self) -> None:
+    Args:
+        progress: Whether it can say, before the first word, how much of a prompt it still holds (llama.cpp can).
+    """
+
+    def __init__(self, *, progress: bool = False) -> None:
+        self._told_on = {"stream_options": ASKED} | ({"return_progress": True} if progress else {})
         self._chat_only = False
         self._dropped: set[str] = set()
         self._limit = "max_tokens"
@@ -48,7 +61,8 @@ class Wording:
             asked["messages"] = layout.messages(prompt)
         else:
             asked["prompt"] = layout.text(prompt)
-        return asked | {key: value for key, value in _drawn(prompt, sampling).items() if key not in self._dropped}
+        wanted = self._told_on | _drawn(prompt, sampling)
+        return asked | {key: value for key, value in wanted.items() if key not in self._dropped}
 
     def learn(self, fault: HttpFault, body: dict[str, object]) -> bool:
         """Takes a refusal as a lesson; whether asking again makes sense.
@@ -64,6 +78,8 @@ class Wording:
             self._limit = "max_completion_tokens"
             return True
         refused = {key for key in DROPPABLE if key in body and _names(fault, key)}
+        if _UNKNOWN_FIELD.search(fault.said) and not any(_names(fault, key) for key in DROPPABLE):
+            refused = {key for key in self._told_on if key in body}  # nobody's reply depends on these
         self._dropped |= refused
         return bool(refused)
 

@@ -3,10 +3,12 @@
 An ordinary LoRA changes every position that is computed while it is on. An activated LoRA (aLoRA) acts on the last
 `on` positions of a forward only; PEFT is never left to search the invocation in the chunk at hand, because a decoded
 token holds none: the role would silently speak with the base's weights. Where it acts on all positions, as in decoding,
-an ordinary LoRA with the same tensors does the same in two thirds of the time; so each aLoRA is loaded as both.
+an ordinary LoRA with the same tensors does the same in two thirds of the time; so each aLoRA is loaded as both. Where
+no adapter acts, the base computes in modules of its own, with the same tensors and nothing of PEFT between.
 """
 
 import copy
+import functools
 import json
 import logging
 import warnings
@@ -16,8 +18,12 @@ from typing import Any
 import msgspec
 import torch
 from peft import LoraConfig, PeftModelForCausalLM, set_peft_model_state_dict
+from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
 
+from chatroom.engines.transformers_peft.decode_weights import Changes
+from chatroom.engines.transformers_peft.sharing import sharing_copy
 from chatroom.errors import EngineError
 from chatroom.messages import Adapter
 
@@ -44,10 +50,10 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Adapters:
-    """Holds the model: the bare base at first, wrapped by PEFT from the first adapter on."""
+    """Holds the model: the bare base at first, wrapped by PEFT from the first adapter on; `bare` stays so."""
 
     def __init__(self, base: Any) -> None:
-        self._base = base
+        self._base, self.bare = base, sharing_copy(base)
         self._peft: Any = None
         self._loaded: dict[str, Loaded] = {}
         self._active = ""
@@ -79,19 +85,31 @@ class Adapters:
 
     def forward(self, inputs: torch.Tensor, fingerprint: str, on: int, **options: Any) -> Any:
         """Runs the model with the adapter acting on the last `on` positions; for an ordinary LoRA that is all."""
-        if self._peft is None:
-            assert not on
-            return self._base(input_ids=inputs, **options)
-        loaded = self._find(fingerprint) if on else None
-        if loaded is None:
-            self._switch("")  # cheaper than an aLoRA that acts nowhere
-        elif on == inputs.shape[-1]:
+        if not on:
+            return self.bare(input_ids=inputs, **options)
+        loaded = self._find(fingerprint)
+        if on == inputs.shape[-1]:
             self._switch(loaded.whole)
         else:
             assert loaded.part
             self._switch(loaded.part)
             options["alora_offsets"] = [on]
         return self._peft(input_ids=inputs, **options)
+
+    def changes(self, fingerprint: str) -> Changes | None:
+        """What an adapter adds to the base's weights where it acts on every position; None if it does more than add."""
+        name = self._find(fingerprint).whole
+        config = self._peft.peft_config[name]
+        layers = {
+            path: layer
+            for path, layer in self._peft.base_model.model.named_modules()
+            if isinstance(layer, LoraLayer) and name in (*layer.lora_A, *layer.lora_embedding_A)
+        }
+        if config.modules_to_save or config.trainable_token_indices or not layers:
+            return None
+        if not all(_only_adds(layer, name) for layer in layers.values()):
+            return None
+        return {path: functools.partial(_product, layer, name) for path, layer in layers.items()}
 
     def _find(self, fingerprint: str) -> Loaded:
         if fingerprint not in self._loaded:
@@ -100,9 +118,6 @@ class Adapters:
 
     def _switch(self, wanted: str) -> None:
         if wanted == self._active:
-            return
-        if not wanted:
-            self._all_off()
             return
         if not self._active:
             self._peft.base_model.enable_adapter_layers()
@@ -158,6 +173,18 @@ class Adapters:
     def _all_off(self) -> None:
         self._peft.base_model.disable_adapter_layers()
         self._active = ""
+
+
+def _only_adds(layer: Any, name: str) -> bool:
+    """Whether an adapter's part in a layer is two matrices beside a linear one, and nothing besides."""
+    plain = type(layer) is LoraLinear and type(layer.base_layer) is torch.nn.Linear
+    return plain and not layer.fan_in_fan_out and name not in layer.lora_variant and layer.lora_B[name].bias is None
+
+
+def _product(layer: Any, name: str) -> torch.Tensor:
+    """What it adds to the layer's weight, float32 (N, K)."""
+    added: torch.Tensor = layer.lora_B[name].weight.float() @ layer.lora_A[name].weight.float() * layer.scaling[name]
+    return added
 
 
 def _read_config(adapter: Adapter) -> Any:

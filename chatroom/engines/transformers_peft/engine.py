@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from typing import ClassVar
 
-from chatroom.engines.base import EngineOptions, Facts
+from chatroom.engines.base import EngineOptions, Facts, ToldUsage, unheard
 from chatroom.engines.transformers_peft.messages import Count, Counted, Done, Piece, Score, Scored, Stream, Warm
 from chatroom.engines.transformers_peft.process import WorkerProcess
 from chatroom.errors import EngineError
@@ -23,6 +23,7 @@ class Engine:
 
     supports_adapters: ClassVar[bool] = True
     can_score: ClassVar[bool] = True
+    tells_usage: ClassVar[bool] = True
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
@@ -53,13 +54,16 @@ class Engine:
         return [known[text] for text in texts]
 
     async def stream(
-        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling
+        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling, told: ToldUsage = unheard
     ) -> AsyncGenerator[str, None]:
         with self._running().ask(
             lambda id_: Stream(id=id_, prompt=prompt, adapter=adapter, sampling=sampling)
         ) as conversation:
             while isinstance(answer := await conversation.answer(), Piece):
-                yield answer.text
+                if answer.usage:
+                    told(answer.usage)
+                if answer.text:
+                    yield answer.text
 
     async def score(self, prompt: Prompt, continuations: Sequence[str]) -> list[float]:
         asked = tuple(continuations)

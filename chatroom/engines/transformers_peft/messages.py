@@ -9,7 +9,7 @@ import struct
 import msgspec
 
 from chatroom.engines.base import EngineOptions, Facts
-from chatroom.messages import Adapter, Prompt, Sampling
+from chatroom.messages import Adapter, Prompt, Sampling, Usage
 
 HEADER = struct.Struct(">I")
 """Each message is preceded by its length in bytes."""
@@ -64,7 +64,10 @@ class Counted(PipeMessage, frozen=True, kw_only=True):
 
 
 class Piece(PipeMessage, frozen=True, kw_only=True):
-    text: str
+    """Words of a reply, or, before them, what the lane held of the prompt."""
+
+    text: str = ""
+    usage: Usage | None = None
 
 
 class Scored(PipeMessage, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ becomes an `EngineError` that says what to do.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,15 @@ from chatroom.engines._base_folder import base_folder, is_ours
 from chatroom.engines.base import EngineOptions, Facts
 from chatroom.engines.transformers_peft.adapters import Adapters
 from chatroom.engines.transformers_peft.cache import can_crop, new_cache
+from chatroom.engines.transformers_peft.decode_weights import DecodeWeights
+from chatroom.engines.transformers_peft.decoders import decoder_of
+from chatroom.engines.transformers_peft.packed import has_half_units
 from chatroom.errors import EngineError
 
 log = logging.getLogger(__name__)
 
-SMALL = 600_000_000
-"""Weights up to this many bytes are computed in float32 on a CPU; larger ones in bfloat16."""
+SMALL = 4_000_000
+"""Files of weights up to this many bytes are computed in float32 on a CPU, where 16 bit would gain nothing."""
 
 
 class Model:
@@ -34,10 +37,17 @@ class Model:
         tokenizer: The base's own.
         ours: Whether the base was made with our layout.
         context: Most positions that a prompt and its reply may take.
+        memory: Most bytes that weights made for decoding may take.
+        int4: Whether decoding uses weights of four bits; on a CPU only.
     """
 
-    def __init__(self, base: Any, tokenizer: Any, *, ours: bool, context: int) -> None:
+    def __init__(
+        self, base: Any, tokenizer: Any, *, ours: bool, context: int, memory: int = 0, int4: bool = False
+    ) -> None:
         self.tokenizer, self.adapters = tokenizer, Adapters(base)
+        self._weights: DecodeWeights | None = None
+        if base.device.type == "cpu":
+            self._weights = DecodeWeights(decoder_of(self.adapters.bare, context), memory=memory, int4=int4)
         self.template = ChatTemplate(tokenizer, ours=ours)
         self.config = base.config.get_text_config(decoder=True)
         self.context = min(context, getattr(self.config, "max_position_embeddings", None) or context)
@@ -65,6 +75,34 @@ class Model:
             on: On how many of the last positions the adapter acts.
         """
         return self._compute(ids, cache, weights, on, logits_to_keep=1)
+
+    def prepare(self, weights: str) -> Generator[str, None, None]:
+        """Makes the weights to decode with, in steps, unless they are there."""
+        if self._weights is None or self._weights.has(weights):
+            return
+        changes = self.adapters.changes(weights) if weights else {}
+        if changes is not None:
+            for _ in self._weights.make(weights, changes):
+                yield ""
+
+    def decode(self, token: int, cache: Any, weights: str) -> torch.Tensor:
+        """Appends one id of a reply, and gives the logits of what comes next, (1, V)."""
+        decoder = self._weights.find(weights) if self._weights else None
+        if decoder is None:
+            return self.forward([token], cache, weights, 1 if weights else 0)
+        with torch.inference_mode():
+            logits: torch.Tensor = decoder(torch.tensor([[token]]), cache)
+        return logits
+
+    @property
+    def decoding_bytes(self) -> int:
+        """What the weights made for decoding take beside the base."""
+        return self._weights.nbytes if self._weights else 0
+
+    def forget(self, weights: str) -> None:
+        """Drops what was made for an adapter that is gone."""
+        if self._weights is not None:
+            self._weights.forget(weights)
 
     def forward_apart(self, groups: Sequence[Sequence[int]], cache: Any) -> torch.Tensor:
         """Appends groups of ids that can't see each other, in base weights, and gives all their logits, (all, V).
@@ -116,7 +154,14 @@ def load_model(options: EngineOptions) -> Model:
             use_safetensors=True,
             trust_remote_code=False,
         )
-        return Model(base.to(device).eval(), tokenizer, ours=ours, context=options.context)
+        return Model(
+            base.to(device).eval(),
+            tokenizer,
+            ours=ours,
+            context=options.context,
+            memory=options.memory,
+            int4=options.quantization == "int4",
+        )
     except EngineError:
         raise
     except Exception as error:  # transformers raises what it likes
@@ -134,8 +179,10 @@ def _dtype(wanted: str, folder: Path, device: str) -> torch.dtype:
     if wanted != "auto":
         named: torch.dtype = getattr(torch, wanted)
         return named
+    if device == "cuda":
+        return torch.bfloat16
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    return torch.float32 if device == "cpu" and size <= SMALL else torch.bfloat16
+    return torch.bfloat16 if size > SMALL and has_half_units() else torch.float32
 
 
 def _generation_stops(base: Any) -> frozenset[int]:

@@ -7,6 +7,7 @@ Knows no pipe: it is handed a function that sends.
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -27,6 +28,7 @@ from chatroom.engines.transformers_peft.messages import (
 from chatroom.engines.transformers_peft.model import Model
 from chatroom.engines.transformers_peft.turn import Steps, Turns
 from chatroom.errors import EngineError
+from chatroom.messages import Usage
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,8 @@ class Scheduler:
             case Count(id=id_, texts=texts):
                 self._send(Counted(id=id_, counts=[len(self._model.template.line_ids(text)) for text in texts]))
             case Stream(id=id_, prompt=prompt, adapter=adapter, sampling=sampling):
-                self._turns.append(Job(id_, self._make.reply(prompt, adapter, sampling)))
+                told = partial(self._tell_usage, id_)
+                self._turns.append(Job(id_, self._make.reply(prompt, adapter, sampling, told)))
             case Score(id=id_, prompt=prompt, continuations=continuations):
                 self._turns.append(Job(id_, self._make.score(prompt, continuations)))
             case Warm(id=id_, prompt=prompt, adapter=adapter):
@@ -81,6 +84,9 @@ class Scheduler:
             if piece:
                 self._send(Piece(id=job.id, text=piece))
             queue.append(job)
+
+    def _tell_usage(self, id_: int, usage: Usage) -> None:
+        self._send(Piece(id=id_, usage=usage))
 
     def _cancel(self, id_: int) -> None:
         for queue in (self._turns, self._warming):

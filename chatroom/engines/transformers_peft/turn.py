@@ -11,11 +11,12 @@ import msgspec
 import torch
 
 from chatroom.engines._detokenizer import Detokenizer
+from chatroom.engines.base import ToldUsage, unheard
 from chatroom.engines.transformers_peft.lanes import Key, Lane, Lanes
 from chatroom.engines.transformers_peft.model import Model
 from chatroom.engines.transformers_peft.sampling import Sampler
 from chatroom.errors import EngineError
-from chatroom.messages import Adapter, Prompt, Sampling
+from chatroom.messages import Adapter, Prompt, Sampling, Usage
 
 CHUNK = 256
 """Most positions computed in one step, so that other turns need not wait long."""
@@ -61,18 +62,21 @@ class Turns:
     def __init__(self, model: Model, lanes: Lanes) -> None:
         self._model, self._lanes = model, lanes
 
-    def reply(self, prompt: Prompt, adapter: Adapter | None, sampling: Sampling) -> Steps:
+    def reply(self, prompt: Prompt, adapter: Adapter | None, sampling: Sampling, told: ToldUsage = unheard) -> Steps:
         """Continues the prompt until a stop id, `max_tokens` or the end of the context."""
         plan = self.plan(prompt, adapter, spare=1)
         most = min(sampling.max_tokens, self._model.context - len(plan.ids))
         sampler, text = self._sampler(plan, sampling), Detokenizer(self._model.tokenizer, plan.ids)
         with self._lanes.lane(plan.key, plan.shared_ids) as lane:
+            told(Usage(prompt=len(plan.ids), cached=min(len(lane.ids), len(plan.ids) - 1)))
             logits = yield from self.encode(lane, plan, len(plan.ids))
             for left in reversed(range(most)):
                 token = sampler.pick(logits[-1])
                 if token in self._model.stop_ids:
                     break
                 yield text.add(token)
+                if left and left == most - 1:
+                    yield from self._model.prepare(plan.weights)  # behind the first piece, which need not wait for it
                 if left:
                     logits = self.forward(lane, plan, [token])
         yield text.rest()
@@ -103,6 +107,7 @@ class Turns:
                     self._next_chunk(lane, plan, plan.shared, len(lane.ids))
                 left = list(lane.ids)
             yield ""
+        yield from self._model.prepare(plan.weights)
         return None
 
     def plan(self, prompt: Prompt, adapter: Adapter | None, *, spare: int = 0, shared_only: bool = False) -> Plan:
@@ -114,6 +119,7 @@ class Turns:
         if adapter:
             for replaced in self._model.adapters.load(adapter):
                 self._lanes.forget(replaced)
+                self._model.forget(replaced)
         rendered = self._model.template.render(prompt, adapter.invocation if adapter else ())
         ids = rendered.ids[: rendered.shared] if shared_only else rendered.ids
         if not ids:
@@ -142,8 +148,9 @@ class Turns:
             yield ""
 
     def forward(self, lane: Lane, plan: Plan, ids: list[int]) -> torch.Tensor:
-        """Computes ids of the reply; they go with the turn."""
-        return self._model.forward(ids, lane.cache, plan.weights, len(ids) if plan.weights else 0)
+        """Computes an id of the reply; it goes with the turn."""
+        (token,) = ids
+        return self._model.decode(token, lane.cache, plan.weights)
 
     def _next_chunk(self, lane: Lane, plan: Plan, end: int, begin: int) -> torch.Tensor:
         end = min(begin + CHUNK, end)

@@ -6,7 +6,7 @@ LMDeploy 0.18.0. Knows no process and no file.
 
 from typing import NoReturn
 
-from chatroom.engines.turbomind.base_config import Config, Group, Quantization
+from chatroom.engines._lmdeploy.base_config import Config, Group, Quantization
 from chatroom.errors import EngineError
 from chatroom.messages import Adapter
 
@@ -41,6 +41,17 @@ HEADS = (64, 128)
 """Head dimensions that the kernels of the plain architectures know."""
 GROUPS = {"awq": (128,), "gptq": (128,), "compressed-tensors": (32, 128), "fp8": (128,), "mxfp4": (32,)}
 """Group sizes that are loaded, by the method that made them."""
+
+
+def check_asked(config: Config, base: str, int4: bool) -> None:
+    """Refuses what TurboMind would not load, and 16 bit where int4 was asked for.
+
+    Raises:
+        EngineError: `bad_base`, with what to do.
+    """
+    check_base(config, base)
+    if int4:
+        check_quantized(config, base)
 
 
 def check_base(config: Config, base: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from chatroom.engines.turbomind.log import ServerLog
+from chatroom.engines._lmdeploy.log import ServerLog
 from chatroom.errors import EngineError
 
 GUARD = Path(__file__).with_name("guard.py")

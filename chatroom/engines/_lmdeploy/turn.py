@@ -12,9 +12,9 @@ from contextlib import suppress
 import msgspec
 
 from chatroom.engines._detokenizer import Detokenizer
-from chatroom.engines.turbomind.frames import Frame, Usage
-from chatroom.engines.turbomind.local_base import LocalBase
-from chatroom.engines.turbomind.server import Server
+from chatroom.engines._lmdeploy.frames import Frame, Usage
+from chatroom.engines._lmdeploy.local_base import LocalBase
+from chatroom.engines._lmdeploy.server import Server
 from chatroom.errors import EngineError
 from chatroom.messages import Sampling
 
@@ -34,6 +34,7 @@ class Turn:
 
     Args:
         ids: The prompt's.
+        model: What is asked; "" is the base.
 
     Attributes:
         session: Its id there.
@@ -41,13 +42,16 @@ class Turn:
         over: Whether the server has told all of it.
     """
 
-    def __init__(self, server: Server, base: LocalBase, ids: Sequence[int], sampling: Sampling) -> None:
+    def __init__(
+        self, server: Server, base: LocalBase, ids: Sequence[int], sampling: Sampling, model: str = ""
+    ) -> None:
         self.session = FIRST_SESSION + secrets.randbits(50)
         self.usage: Usage | None = None
         self.over = False
         self._heard = asyncio.get_running_loop().time()
         self._server, self._base, self._ids, self._told = server, base, ids, 0
-        self._frames = server.client.generate(server.model, ids, sampling, session=self.session, stops=base.stops)
+        asked = model or server.model
+        self._frames = server.client.generate(asked, ids, sampling, session=self.session, stops=base.stops)
 
     async def pieces(self) -> AsyncGenerator[str, None]:
         """Yields text as it comes.

@@ -1,4 +1,4 @@
-"""The exact command line that starts LMDeploy's server with TurboMind: pure.
+"""The exact command line that starts a server of LMDeploy: pure.
 
 It says everything that LMDeploy would otherwise choose by itself: the loopback address, a key of our own, prefix
 caching, abort handling, the batch size, LMDeploy's own generation defaults and the cache's share of the memory. Knows
@@ -41,6 +41,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         name: What the model is called there; a request with another name is refused.
         key: What requests must show.
         context: Most positions of a prompt and its reply.
+        backend: Which of LMDeploy's engines: "turbomind" or "pytorch".
+        adapters: Name and folder of each LoRA that the PyTorch engine loads.
         cache_share: Part of the memory that is free once the weights are loaded, for the KV cache; 0 leaves it to
             LMDeploy.
         flags: More flags, after ours.
@@ -52,6 +54,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     key: str
     context: int
+    backend: str = "turbomind"
+    adapters: tuple[tuple[str, str], ...] = ()
     cache_share: float = 0.0
     dtype: str = "auto"
     batch: int = BATCH
@@ -65,13 +69,15 @@ def command_line(launch: Launch) -> tuple[str, ...]:
         EngineError: A flag of the settings would take away what the server is started for.
     """
     check_flags(launch.flags)
+    adapters = ("--adapters", *(f"{name}={folder}" for name, folder in launch.adapters)) if launch.adapters else ()
     share = ("--cache-max-entry-count", f"{launch.cache_share:.6f}") if launch.cache_share else ()
     return (
         *launch.command,
         *("serve", "api_server", launch.base),
-        *("--backend", "turbomind", "--model-name", launch.name),
+        *("--backend", launch.backend, "--model-name", launch.name),
         *("--server-name", "127.0.0.1", "--server-port", str(launch.port), "--api-keys", launch.key),
         *("--session-len", str(launch.context), "--max-batch-size", str(launch.batch)),
+        *adapters,
         *("--dtype", launch.dtype if launch.dtype in ("float16", "bfloat16") else "auto"),
         *("--cache-block-seq-len", str(BLOCK), "--enable-prefix-caching", *share),
         *("--generation-config", "lmdeploy", "--enable-abort-handling", "--disable-fastapi-docs"),

@@ -15,12 +15,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         prompt: Of the prompt.
-        cached: Of it, those that an earlier turn had left in the cache.
+        cached: Of it, those that an earlier turn had left in the cache; None where the server does not say.
         reply: Computed for the reply.
     """
 
     prompt: int
-    cached: int
+    cached: int | None
     reply: int
 
 
@@ -44,7 +44,7 @@ class _Choice(msgspec.Struct, frozen=True):
 
 
 class _Details(msgspec.Struct, frozen=True):
-    cached_tokens: int = 0
+    cached_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct, frozen=True):

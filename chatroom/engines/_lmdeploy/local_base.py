@@ -11,7 +11,7 @@ import msgspec
 
 from chatroom.chat_template import ChatTemplate
 from chatroom.engines._base_folder import WEIGHTS, base_folder, is_ours
-from chatroom.engines.turbomind.base_config import Config, read_config
+from chatroom.engines._lmdeploy.base_config import Config, read_config
 from chatroom.errors import EngineError
 from chatroom.messages import Prompt
 

@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
-log = logging.getLogger("chatroom.engines.turbomind")
+log = logging.getLogger("chatroom.engines.lmdeploy")
 
 LAST_LINES = 5
 """How many lines an error quotes when the server is gone."""
@@ -30,6 +30,7 @@ class ServerLog:
     Args:
         path: Where it is kept; None keeps only the last lines.
         secret: What is never written.
+        wanted: The engine that it was started with, as people call it.
 
     Attributes:
         fell_back: The line that says that LMDeploy took another engine; "" if there was none.
@@ -37,8 +38,8 @@ class ServerLog:
         port_taken: Whether another program was faster to take the port.
     """
 
-    def __init__(self, path: Path | None, *, secret: str = "") -> None:
-        self._path, self._secret = path, secret
+    def __init__(self, path: Path | None, *, secret: str = "", wanted: str = "LMDeploy") -> None:
+        self._path, self._secret, self.wanted = path, secret, wanted
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self.fell_back = self.no_memory = ""
         self.port_taken = False

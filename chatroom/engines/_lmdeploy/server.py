@@ -8,11 +8,11 @@ import asyncio
 import os
 from contextlib import suppress
 
+from chatroom.engines._lmdeploy.client import LmdeployClient
+from chatroom.engines._lmdeploy.limits import Limits
+from chatroom.engines._lmdeploy.local_base import LocalBase
+from chatroom.engines._lmdeploy.process import ServerProcess
 from chatroom.engines.base import EngineOptions
-from chatroom.engines.turbomind.client import LmdeployClient
-from chatroom.engines.turbomind.limits import Limits
-from chatroom.engines.turbomind.local_base import LocalBase
-from chatroom.engines.turbomind.process import ServerProcess
 from chatroom.errors import EngineError
 
 PROBE = "Mara Vell: “Mind the third step”, said 安吉拉 — 12 steps."

@@ -14,18 +14,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
+from chatroom.engines._lmdeploy.backend import Backend
+from chatroom.engines._lmdeploy.client import LmdeployClient
+from chatroom.engines._lmdeploy.command import Launch, cache_share, command_line
+from chatroom.engines._lmdeploy.limits import Limits
+from chatroom.engines._lmdeploy.local_base import LocalBase
+from chatroom.engines._lmdeploy.log import ServerLog
+from chatroom.engines._lmdeploy.process import ServerProcess
+from chatroom.engines._lmdeploy.server import Server
 from chatroom.engines.base import EngineOptions
-from chatroom.engines.turbomind.checks import check_base, check_quantized
-from chatroom.engines.turbomind.client import LmdeployClient
-from chatroom.engines.turbomind.command import Launch, cache_share, command_line
-from chatroom.engines.turbomind.limits import Limits
-from chatroom.engines.turbomind.local_base import LocalBase
-from chatroom.engines.turbomind.log import ServerLog
-from chatroom.engines.turbomind.process import ServerProcess
-from chatroom.engines.turbomind.server import Server
 from chatroom.errors import EngineError
 
-log = logging.getLogger("chatroom.engines.turbomind")
+log = logging.getLogger("chatroom.engines.lmdeploy")
 
 PORTS = 3
 """How often another port is taken, where another program was faster."""
@@ -34,21 +34,32 @@ Free = Callable[[], Awaitable[int | None]]
 """Says how much GPU memory is free, in bytes; None where nobody knows."""
 
 
-async def launch(base: LocalBase, options: EngineOptions, limits: Limits, free: Free) -> Server:
+async def launch(
+    backend: Backend,
+    base: LocalBase,
+    *,
+    options: EngineOptions,
+    limits: Limits,
+    free: Free,
+    adapters: tuple[tuple[str, str], ...] = (),
+    beside: int = 0,
+) -> Server:
     """Starts a server for a base and waits until it answers.
 
+    Args:
+        adapters: Name and folder of each LoRA that it loads with the base.
+        beside: Bytes that these take beside the base's weights.
+
     Raises:
-        EngineError: TurboMind can't load it, there is not enough memory, or it does not start.
+        EngineError: The backend can't load it, there is not enough memory, or it does not start.
     """
-    check_base(base.config, options.base)
-    if options.quantization == "int4":
-        check_quantized(base.config, options.base)
+    backend.check(base.config, options.base, options.quantization == "int4")
     if shutil.which(options.command[0]) is None:
         raise EngineError(
             f"there is no command {options.command[0]!r}; set `lmdeploy` to the one of LMDeploy's own environment",
             code="engine",
         )
-    share = await _share(base, options, free)
+    share = await _share(base.weights + beside, options, free)
     for attempt in range(PORTS):
         name = re.sub(r"[^\w.-]", "-", base.folder.name)[:40] + "-" + secrets.token_hex(4)
         key = secrets.token_hex(24)
@@ -59,11 +70,14 @@ async def launch(base: LocalBase, options: EngineOptions, limits: Limits, free: 
             port=_free_port(),
             key=key,
             context=base.context,
+            backend=backend.flag,
+            adapters=adapters,
             cache_share=share,
             dtype=options.dtype,
             flags=options.flags,
         )
-        kept = ServerLog(Path(options.logs, f"turbomind-{name[:-9]}.log") if options.logs else None, secret=key)
+        file = Path(options.logs, f"{backend.flag}-{name[:-9]}.log") if options.logs else None
+        kept = ServerLog(file, secret=key, wanted=backend.title)
         try:
             return await _started(asked, kept, limits)
         except EngineError:
@@ -80,8 +94,7 @@ async def _started(asked: Launch, kept: ServerLog, limits: Limits) -> Server:
         await process.start()
         async with asyncio.timeout(limits.start):
             await _until_ready(server, kept, limits, asked.base)
-            if asked.name not in await client.models():
-                raise EngineError("another program answers on the server's port; try again", code="engine")
+            _check_served(asked, await client.models())
         return server
     except TimeoutError:
         await server.end()
@@ -109,10 +122,18 @@ async def _until_ready(server: Server, kept: ServerLog, limits: Limits, base: st
     _check_log(server.process, kept)
 
 
+def _check_served(asked: Launch, names: list[str]) -> None:
+    """The base's name was made for this start; an adapter that is not served would be answered with 404."""
+    if asked.name not in names:
+        raise EngineError("another program answers on the server's port; try again", code="engine")
+    if missing := [name for name, _ in asked.adapters if name not in names]:
+        raise EngineError(f"LMDeploy loads no adapters on this engine: {', '.join(missing)[:300]}", code="bad_base")
+
+
 def _check_log(process: ServerProcess, kept: ServerLog) -> None:
     if kept.fell_back:
         raise EngineError(
-            "LMDeploy would run this base on another engine than TurboMind, so it was ended; set engine = "
+            f"LMDeploy would run this base on another engine than {kept.wanted}, so it was ended; set engine = "
             f"'transformers_peft' for the role, or repair LMDeploy's environment. It says: {kept.fell_back[:300]}",
             code="bad_base",
         )
@@ -120,13 +141,13 @@ def _check_log(process: ServerProcess, kept: ServerLog) -> None:
         raise process.loss()
 
 
-async def _share(base: LocalBase, options: EngineOptions, free: Free) -> float:
+async def _share(weights: int, options: EngineOptions, free: Free) -> float:
     if not options.cache_bytes:
         return 0.0
     left = await free()
     if left is None:
         raise EngineError("the driver does not say how much GPU memory is free; is there a GPU?", code="engine")
-    return cache_share(options.cache_bytes, left, base.weights)
+    return cache_share(options.cache_bytes, left, weights)
 
 
 def _free_port() -> int:

@@ -5,16 +5,19 @@ Every crash in a row makes the pause before the next start longer. Knows no prom
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from chatroom.engines._lmdeploy.limits import Limits
+from chatroom.engines._lmdeploy.local_base import LocalBase
+from chatroom.engines._lmdeploy.server import Server, found
 from chatroom.engines.base import EngineOptions
-from chatroom.engines.turbomind.launching import Free, launch
-from chatroom.engines.turbomind.limits import Limits
-from chatroom.engines.turbomind.local_base import LocalBase
-from chatroom.engines.turbomind.server import Server, found
 from chatroom.errors import EngineError
 
-log = logging.getLogger("chatroom.engines.turbomind")
+Opening = Callable[[LocalBase], Awaitable[Server]]
+"""Starts a server for a base."""
+
+log = logging.getLogger("chatroom.engines.lmdeploy")
 
 SILENT = 2
 """So many turns in a row without a word, and the server counts as hung, whatever it says of its health."""
@@ -23,8 +26,8 @@ SILENT = 2
 class Supervisor:
     """The server of a base, over its starts and ends."""
 
-    def __init__(self, options: EngineOptions, limits: Limits, free: Free) -> None:
-        self._options, self._limits, self._free = options, limits, free
+    def __init__(self, options: EngineOptions, limits: Limits, opening: Opening) -> None:
+        self._options, self._limits, self._opener = options, limits, opening
         self._server: Server | None = None
         self._opening: asyncio.Task[Server] | None = None
         self._crashes = self._silent = 0
@@ -111,4 +114,4 @@ class Supervisor:
             await asyncio.sleep(self._limits.pauses[min(self._crashes, len(self._limits.pauses)) - 1])
         if self._options.address:
             return await found(base, self._options, self._limits)
-        return await launch(base, self._options, self._limits, self._free)
+        return await self._opener(base)

@@ -42,6 +42,7 @@ class Config(msgspec.Struct, frozen=True):
 
     architectures: list[str] | None = None
     hidden_size: Size = None
+    num_hidden_layers: Size = None
     num_attention_heads: Size = None
     head_dim: Size = None
     max_position_embeddings: Size = None

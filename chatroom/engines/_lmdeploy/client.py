@@ -12,7 +12,7 @@ import msgspec
 
 from chatroom.engines._http import HttpClient, HttpFault
 from chatroom.engines._http.faults import shown
-from chatroom.engines.turbomind.frames import TOO_LONG, Frame, TurnRefusedError, read_frame
+from chatroom.engines._lmdeploy.frames import TOO_LONG, Frame, TurnRefusedError, read_frame
 from chatroom.errors import EngineError
 from chatroom.messages import Sampling
 
