@@ -97,12 +97,14 @@ class Conductor:
         self._woken.clear()
 
     async def _warm(self) -> None:
-        """Starts the engines of all who sit here and brings every lane up to date."""
+        """Starts the engines of all who sit here, as far as there is memory, and brings every lane up to date."""
         lanes = set()
         for seat in self._stage.cast.seated(self._room.seats.values()):
             with suppress(ChatroomError):  # it shows when the role speaks
                 role = self._stage.cast.role(seat.id)
                 self._stage.recalling.prepare(role)
+                if not await self._stage.pool.ahead(role):
+                    continue
                 engine, prompt = await self._stage.prompt(role, self._room.head)
                 lane = (id(engine), prompt.view, role.adapter and not role.adapter.invocation and role.adapter.path)
                 if lane not in lanes:
@@ -200,6 +202,7 @@ class Conductor:
             code=problem.code if problem else "",
             error=_encodable(str(problem)) if problem else "",
             passages=turn.passages,
+            usage=turn.usage,
             at=time(),
         )
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chatroom.engines.base import Facts
-from chatroom.messages import Line, Message, Passage, Prompt, Recalled
+from chatroom.messages import Audience, Line, Message, Passage, Prompt, Recalled
 from chatroom.reply import INDENT, normalise, written
 
 KEPT_AFTER_CUT = 0.6
@@ -133,6 +133,13 @@ def given(drafted: Draft, prompt: Prompt) -> tuple[Passage, ...]:
     return tuple(
         replace(each, text=_beginning(each.text, EXCERPT), source=_beginning(each.source, TITLE)) for each in told
     )
+
+
+def known_to(heard: Sequence[Message], passages: Sequence[Passage]) -> Audience | None:
+    """Who may know all that a prompt may hold, whispers and passages: None is everyone."""
+    of_all = (*(message.audience for message in heard), *(passage.audience for passage in passages))
+    audiences = [audience for audience in of_all if audience is not None]
+    return frozenset.intersection(*audiences) if audiences else None
 
 
 def shared_budget(facts: Facts) -> int:

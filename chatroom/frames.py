@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from chatroom.errors import FrameError
-from chatroom.messages import Audience, Ended, Entry, Joined, Left, Passage, Posted, Retried, Speaker, Status
+from chatroom.messages import Audience, Ended, Entry, Joined, Left, Passage, Posted, Retried, Speaker, Status, Usage
 
 SUBPROTOCOL = "chatroom.v1"
 MAX_FRAME = 32_768
@@ -143,7 +143,9 @@ class PostedFrame(Durable, tag="posted", frozen=True, kw_only=True):
 class EndFrame(Durable, tag="end", frozen=True, kw_only=True):
     """A role's turn is over: the whole text, whatever deltas were seen.
 
-    `passages` are what the role was reminded of before it spoke: those that everybody who hears it may know of.
+    `passages` are what the role was reminded of before it spoke, `usage` is how many token ids its `prompt` had and how
+    many of them the engine still had `cached`: both only as far as everybody who hears it may know of what stood in the
+    prompt. `usage` is missing where the engine did not say it.
     """
 
     id: str
@@ -153,6 +155,7 @@ class EndFrame(Durable, tag="end", frozen=True, kw_only=True):
     code: str = ""
     error: str = ""
     passages: tuple[Passage, ...] = ()
+    usage: Usage | None = None
 
 
 class RetriedFrame(Durable, tag="retried", frozen=True, kw_only=True):
@@ -204,6 +207,7 @@ def durable(room: str, entry: Entry) -> DurableFrame:
                 code=ended.code,
                 error=ended.error,
                 passages=tuple(passage for passage in ended.passages if _may_know(event.audience, passage)),
+                usage=_known_usage(ended),
             )
         case Retried(supersedes=supersedes, by=by):
             return RetriedFrame(**place, supersedes=supersedes, by=by)
@@ -213,9 +217,17 @@ def durable(room: str, entry: Entry) -> DurableFrame:
             return LeftFrame(**place, who=who)
 
 
-def _may_know(readers: Audience | None, passage: Passage) -> bool:
-    """Whether everybody who hears a turn may know of a passage that it was given."""
-    return passage.audience is None or (readers is not None and readers <= passage.audience)
+def _known_usage(ended: Ended) -> Usage | None:
+    """What a turn's prompt cost, unless its length would tell of whispers that a reader did not hear."""
+    usage = ended.usage
+    if usage is None or not _may_know(ended.audience, usage):
+        return None
+    return msgspec.structs.replace(usage, audience=None)
+
+
+def _may_know(readers: Audience | None, told: Passage | Usage) -> bool:
+    """Whether everybody who hears a turn may know of what it was given."""
+    return told.audience is None or (readers is not None and readers <= told.audience)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from chatroom import context
 from chatroom.context import Asked, Draft, Scene
 from chatroom.engines.base import Facts
 from chatroom.history.base import History
-from chatroom.messages import Message, Passage, Prompt, Recalled
+from chatroom.messages import Audience, Message, Passage, Prompt, Recalled
 from chatroom.roles import Role
 from chatroom.transcript import Transcript, anchor
 
@@ -27,10 +27,11 @@ no longer holds what was said."""
 
 
 class Heard(NamedTuple):
-    """A prompt, and the passages in it."""
+    """A prompt, the passages in it, and who may know all that it was made of (None: everyone)."""
 
     prompt: Prompt
     passages: tuple[Passage, ...] = ()
+    audience: Audience | None = None
 
 
 class Hearing:
@@ -72,7 +73,8 @@ class Hearing:
             drafted = context.draft(asks, self.scene, heard, recalled=recalled, view=view)
             drafted, counts = await _counted(drafted, count, facts)
         prompt = context.fit(drafted, counts, facts)
-        return Heard(prompt, context.given(drafted, prompt))
+        passages = context.given(drafted, prompt)
+        return Heard(prompt, passages, context.known_to(heard, passages))
 
     def _late(self, messages: Sequence[Message], since: int) -> bool:
         return self._untold and any(message.seq < since and message.author.kind == "person" for message in messages)

@@ -67,12 +67,26 @@ class Passage(Noun, frozen=True, kw_only=True):
     audience: Audience | None = None
 
 
+class Usage(Noun, frozen=True, kw_only=True):
+    """What a turn's prompt cost its engine, in token ids.
+
+    Args:
+        prompt: Of the prompt.
+        cached: Of it, those that the engine still held from before and did not compute again.
+        audience: Ids of those who may know of it: a prompt's length tells something of the whispers in it.
+    """
+
+    prompt: int
+    cached: int
+    audience: Audience | None = None
+
+
 class Ended(Event, tag="ended", frozen=True, kw_only=True):
     """A role's turn ended; `text` is all that was said, `error` is there when it failed.
 
     `heard` is the last seq that the speaker had heard: lines that came later are not answered by it. `hands_to` is the
     id of the speaker in whose name the model went on, before it was cut off. `passages` are what its prompt reminded
-    it of, their text shortened.
+    it of, their text shortened. `usage` is None where the engine did not say it before the end.
     """
 
     id: str
@@ -85,6 +99,7 @@ class Ended(Event, tag="ended", frozen=True, kw_only=True):
     code: str = ""
     error: str = ""
     passages: tuple[Passage, ...] = ()
+    usage: Usage | None = None
 
 
 class Retried(Event, tag="retried", frozen=True, kw_only=True):
@@ -128,6 +143,7 @@ class Running(Noun, frozen=True, kw_only=True):
     seed: int = 0
     heard: int = 0
     passages: tuple[Passage, ...] = ()
+    usage: Usage | None = None
 
 
 class Message(Noun, frozen=True, kw_only=True):

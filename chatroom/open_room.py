@@ -79,6 +79,7 @@ class OpenRoom:
         await self._journal.open()
         self._stage.recalling.open(self._journal.epoch)
         await self._seat_all()
+        self._tell_pool()
         self._conductor = Conductor(
             self._stage, policy=self.file.turns, seed=self._journal.epoch, commit=self._commit_end
         )
@@ -91,6 +92,7 @@ class OpenRoom:
         """Ends the running turn as interrupted, and everything else."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self._pool.leave(self.file.id)
         await self._stage.recalling.close()
         await self._journal.close()
         self._attendance.close()
@@ -190,6 +192,7 @@ class OpenRoom:
                 async with self._deciding:
                     left = self.room.dismiss(name, cid=cid, at=time())
                     ok = await self._commit(left, person, cid, wake=False)
+                self._tell_pool()
                 self._attendance.changed()
                 return ok
             case frames.History():
@@ -225,6 +228,7 @@ class OpenRoom:
             ok = await self._commit(self.room.invite(speaker(role), cid=cid, at=time()), person, cid, wake=False)
             if not ok.dup:
                 await self._greet(id_)
+        self._tell_pool()
         self._attendance.changed()
         return ok
 
@@ -253,6 +257,12 @@ class OpenRoom:
                 if id_ not in self.room.seated_at and not self._cast.fault(id_):
                     await self._journal.commit(Joined(who=speaker(self._cast.role(id_)), at=time()))
                     await self._greet(id_)
+
+    def _tell_pool(self) -> None:
+        """Tells the pool for whom engines are planned; one whose folder is broken is told when it is asked."""
+        roles = [self._cast.role(id_) for id_ in self.room.seats if not self._cast.fault(id_)]
+        spoken = [message.author.id for message in self.room.messages if message.author.kind == "role"]
+        self._pool.sit(self.file.id, roles, spoken)
 
     async def _greet(self, id: str) -> None:
         role = self._cast.role(id)

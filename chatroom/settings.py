@@ -88,6 +88,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """More flags for every LMDeploy engine, after our own; as one string or a list of words."""
     gpu_memory: Annotated[int, Meta(ge=0)] = 0
     """Most GPU memory for all engines together, in bytes or as "24GiB"; 0 takes what the driver says is free."""
+    fallback: Annotated[str, Meta(pattern=r"^(models/.{1,200})?$")] = ""
+    """Base such as "models/hearth" that speaks, without adapter, for roles whose engine is too large or fails to
+    load; empty lets their turns fail."""
     sources: dict[str, str] = {}
     """Key → where its value came from; keys that are not in it have their default. It can't be set."""
 

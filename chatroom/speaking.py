@@ -14,12 +14,12 @@ import msgspec
 
 from chatroom.cast import Cast
 from chatroom.engine_pool import EnginePool
-from chatroom.engines.base import Engine, Facts
+from chatroom.engines.base import Engine, Facts, stream
 from chatroom.errors import EngineError
 from chatroom.frames import Delta, ServerFrame, Start
 from chatroom.hearing import Count, Heard, Hearing
 from chatroom.history.base import History
-from chatroom.messages import Audience, Prompt, Running, Speaker
+from chatroom.messages import Audience, Prompt, Running, Speaker, Usage
 from chatroom.recalling import Recalling
 from chatroom.reply import Reply
 from chatroom.roles import Role
@@ -135,12 +135,13 @@ class Speaking:
         role = self._stage.cast.role(self.running.author.id)
         await self._stage.start(role)
         self.running = msgspec.structs.replace(self.running, heard=self._stage.room.head)
-        engine, (prompt, passages) = await self._stage.ask(role, self.running.heard, self.running.audience)
-        self.running = msgspec.structs.replace(self.running, passages=passages)
+        engine, heard = await self._stage.ask(role, self.running.heard, self.running.audience)
+        self.running = msgspec.structs.replace(self.running, passages=heard.passages)
         for attempt in range(ATTEMPTS):
-            self.running = msgspec.structs.replace(self.running, seed=self.running.seed + attempt)
-            reply = Reply(own=(role.name, *role.aliases), others=self._others(role), line_ends=prompt.layout == "room")
-            await self._stream(engine, role, prompt, reply)
+            self.running = msgspec.structs.replace(self.running, seed=self.running.seed + attempt, usage=None)
+            line_ends = heard.prompt.layout == "room"
+            reply = Reply(own=(role.name, *role.aliases), others=self._others(role), line_ends=line_ends)
+            await self._stream(engine, role, heard, reply)
             self.hands_to = reply.hands_to
             if reply.text or reply.hands_to:
                 return
@@ -154,10 +155,11 @@ class Speaking:
             others |= {name: seat.id for name in (seat.name, *seat.aliases) if seat.id != role.id}
         return others
 
-    async def _stream(self, engine: Engine, role: Role, prompt: Prompt, reply: Reply) -> None:
+    async def _stream(self, engine: Engine, role: Role, heard: Heard, reply: Reply) -> None:
         """Feeds the engine's pieces to the reply until one of them ends."""
         sampling = msgspec.structs.replace(role.sampling, seed=self.running.seed)
-        pieces = engine.stream(prompt, adapter=role.adapter, sampling=sampling)
+        told = partial(self._note_usage, heard.audience)
+        pieces = stream(engine, heard.prompt, adapter=role.adapter, sampling=sampling, told=told)
         try:
             async with asyncio.timeout(self._stage.limits.turn), aclosing(pieces):
                 async for piece in _in_time(pieces, self._stage.limits):
@@ -167,6 +169,11 @@ class Speaking:
         except TimeoutError:
             raise EngineError(f"{role.name} took too long to answer", code="timeout") from None
         await self._tell(reply.finish())
+
+    def _note_usage(self, audience: Audience | None, usage: Usage) -> None:
+        """Keeps what the prompt cost, for those who may know of all that stood in it."""
+        usage = msgspec.structs.replace(usage, audience=audience)
+        self.running = msgspec.structs.replace(self.running, usage=usage)
 
     async def _tell(self, shown: str) -> None:
         if not shown:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatroom import plugins
+from chatroom.engine_pool import base_options
 from chatroom.engines.base import Engine, EngineOptions
 from chatroom.roles import Role
 from chatroom.settings import Settings
@@ -34,7 +35,7 @@ def augment(settings: Settings, args: argparse.Namespace) -> Outcome:
     role = one(settings, args.role)
     jobs = jobs_of(role, args)
     name, base = args.engine or settings.engine, _base(settings, role, args.base)
-    kind, options = plugins.load("chatroom.engines", name), _options(settings, base)
+    kind, options = plugins.load("chatroom.engines", name), _options(settings, role, name, base)
     with Journal(Workbench.of(settings.home, role.id).made, args.task) as journal:
         if all(job.key in journal.asked for job in jobs):  # then no engine need be started
             different = len({job.key for job in jobs})
@@ -73,12 +74,8 @@ def _base(settings: Settings, role: Role, asked: str | None) -> str:
     return asked
 
 
-def _options(settings: Settings, base: str) -> EngineOptions:
-    return EngineOptions(
-        base=base,
-        context=settings.context,
-        memory=settings.memory,
-        threads=settings.threads,
-        dtype=settings.dtype,
-        device=settings.device,
-    )
+def _options(settings: Settings, role: Role, engine: str, base: str) -> EngineOptions:
+    """As for a turn of the role, where it is asked by its own engine: its server, and the model's name there."""
+    own = engine == (role.engine or settings.engine)
+    address, served = (role.address, role.served) if own else ("", "")
+    return base_options(settings, base, engine=engine, address=address, served=served)

@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from chatroom import plugins
-from chatroom.engines.base import Engine, EngineOptions
+from chatroom.engine_pool import base_options
+from chatroom.engines.base import Engine
 from chatroom.settings import Settings
 from commands._augment_progress import progress
 from commands._corpus import Material
@@ -52,14 +53,7 @@ def _asked(
     keys = {question.job.key for question in asking}
     if keys <= journal.asked:  # then no engine need be started
         return Asked(jobs=len(keys), before=len(keys))
-    options = EngineOptions(
-        base=base,
-        context=settings.context,
-        memory=settings.memory,
-        threads=settings.threads,
-        dtype=settings.dtype,
-        device=settings.device,
-    )
+    options = base_options(settings, base, engine=name)
     try:
         return asyncio.run(_run(kind.Engine(options), made_by, asking, journal))
     except KeyboardInterrupt:

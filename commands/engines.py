@@ -11,7 +11,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     plan = actions.add_parser("plan", help="say what would run, how large it is, and why", description=_plan.__doc__)
     plan.add_argument("--memory", default="", metavar="SIZE", help="of a GPU, as 24GiB (default: what is free here)")
-    plan.add_argument("--fallback", default="", metavar="BASE", help="models/NAME, for roles whose engine is too large")
+    plan.add_argument(
+        "--fallback",
+        default="",
+        metavar="BASE",
+        help="models/NAME, for roles whose engine is too large (default: `fallback` of the settings)",
+    )
     plan.add_argument("--json", action="store_true", help="everything, in bytes, as one JSON object")
     plan.set_defaults(action=_plan)
 
@@ -30,7 +35,7 @@ def _plan(args: argparse.Namespace) -> int:
     from commands._engines import as_json, gather, machine
 
     settings = load_settings()
-    wishes, complete = gather(settings, args.fallback)
+    wishes, complete = gather(settings, args.fallback, args.memory)
     planned = plan(wishes, machine(settings, args.memory))
     if args.json:
         show(as_json(planned))

@@ -27,7 +27,7 @@ from chatroom.frames import (
     Start,
     Welcome,
 )
-from chatroom.messages import Audience, Passage, Speaker, Status
+from chatroom.messages import Audience, Passage, Speaker, Status, Usage
 
 State = Literal["idle", "thinking", "speaking", "offline", "fault"]
 Kind = Literal["said", "failed", "joined", "left"]
@@ -45,6 +45,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
     audience: Audience | None = None
     passages: tuple[Passage, ...] = ()
+    usage: Usage | None = None
 
 
 class RunningTurn(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,4 +256,5 @@ def _reply(event: EndFrame) -> Row:
         error=(event.error or event.code) if event.status == "failed" else "",
         audience=event.audience,
         passages=event.passages,
+        usage=event.usage,
     )

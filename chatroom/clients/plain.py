@@ -18,6 +18,7 @@ from chatroom.clients._safe_text import safe_text, shown_text
 from chatroom.clients._transcript import Row, Transcript, presence_of
 from chatroom.clients._typed_input import typed_lines
 from chatroom.clients._typed_line import Typed, excess, parse, problem, role_id, usages
+from chatroom.clients._usage import usage_line
 from chatroom.clients.base import Connecting, Connection, News, Offline, Online
 from chatroom.errors import RefusedError
 from chatroom.frames import Error, PostedFrame, RetriedFrame, Welcome
@@ -304,12 +305,13 @@ class LineMode:
 
 
 def _reasons(transcript: Transcript) -> Iterable[str]:
-    """What the last reply was given to know."""
+    """What the last reply was given to know, and how much of its prompt was held from before."""
     reply = next(reversed(transcript.replies), None)
-    if reply is None or not reply.passages:
-        return ["nothing was looked up for the last reply"]
-    given = (f"{p.title or 'remembered'} ({p.source}, {p.score:.2f}): {p.text}" for p in reply.passages)
-    return [f"{reply.author.name} was given to know:", *given]
+    if reply is None:
+        return ["nobody has said anything yet"]
+    given = [f"{p.title or 'remembered'} ({p.source}, {p.score:.2f}): {p.text}" for p in reply.passages]
+    heads = f"{reply.author.name} was given to know:" if given else "nothing was looked up for the last reply"
+    return [heads, *given, usage_line(reply.usage)]
 
 
 def _line(row: Row) -> str:

@@ -4,29 +4,21 @@ Of weights, only config.json and the headers of the safetensors files are read; 
 file and key. Knows no plan.
 """
 
-import struct
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from chatroom import plugins
-from chatroom.engine_plan.adapters import AdapterConfig, misread
 from chatroom.engine_plan.sizes import Shape, Tensor, Weights, half_bytes, head_bytes, int4_bytes, kv_bytes
+from chatroom.engines._adapter_rules import AdapterConfig, misfits, misread
+from chatroom.engines._lmdeploy.base_config import read_config
 from chatroom.errors import EngineError, FolderError
 from chatroom.role_files import Folder
 from chatroom.weights import INDEX, LARGEST_JSON, check_safetensors
 
 LARGEST_NUMBER = 1 << 31
 REMEDY = "take the config.json that belongs to the model"
-PROOF = "gate.json"
-"""Lies beside int4 weights and says what the gate found."""
-
-
-class _Header(msgspec.Struct, frozen=True):
-    dtype: str
-    shape: tuple[int, ...]
-    data_offsets: tuple[int, int]
 
 
 class _Index(msgspec.Struct, frozen=True):
@@ -49,11 +41,6 @@ class _Config(msgspec.Struct, frozen=True):
     quantization_config: _Quantized | None = None
     text_config: dict[str, Any] | None = None
     llm_config: dict[str, Any] | None = None
-
-
-class _Proof(msgspec.Struct, frozen=True):
-    passed: bool = False
-    method: str = ""
 
 
 def measure_weights(path: Path, name: str, *, proven: str = "") -> Weights:
@@ -93,19 +80,8 @@ def measure_adapter(path: Path, name: str) -> tuple[int, str]:
     """
     folder = Folder.at(path, name)
     tensors = _file(folder, "adapter_model.safetensors")
-    return half_bytes(tensors), misread(_decoded(folder, "adapter_config.json", AdapterConfig))
-
-
-def proven_method(path: Path, name: str) -> str:
-    """The method of the int4 weights in a folder, as "compressed-tensors", if the gate let them pass; else "".
-
-    Raises:
-        FolderError: The proof can't be read.
-    """
-    if not (path / PROOF).is_file():
-        return ""
-    proof = _decoded(Folder.at(path, name), PROOF, _Proof)
-    return proof.method if proof.passed else ""
+    config = _decoded(folder, "adapter_config.json", AdapterConfig)
+    return half_bytes(tensors), misread(config) or misfits(config, {tensor.name: tensor.shape for tensor in tensors})
 
 
 def _shape(folder: Folder, config: _Config) -> Shape:
@@ -147,19 +123,14 @@ def _file(folder: Folder, name: str) -> list[Tensor]:
     """The tensors of one file, as its header tells of them."""
     if "/" in name:
         raise folder.fault(INDEX, f"it names {name[:80]!r}", "it may name only safetensors files beside it")
-    check_safetensors(folder, name)
-    length = struct.unpack("<Q", folder.read(name, 8, part=True))[0]
-    header = msgspec.json.decode(folder.read(name, 8 + length, part=True)[8:], type=dict[str, msgspec.Raw])
-    found = {key: msgspec.json.decode(raw, type=_Header) for key, raw in header.items() if key != "__metadata__"}
     return [
-        Tensor(name=key, dtype=t.dtype, shape=t.shape, bytes=t.data_offsets[1] - t.data_offsets[0])
-        for key, t in found.items()
+        Tensor(name=key, dtype=told.dtype, shape=told.shape, bytes=told.data_offsets[1] - told.data_offsets[0])
+        for key, told in check_safetensors(folder, name).items()
     ]
 
 
 def _unfit(folder: Folder) -> str:
     """Why TurboMind can't run a model, in the words of its own engine."""
-    read_config = plugins.load("chatroom.engines.turbomind", "base_config").read_config
     check_base = plugins.load("chatroom.engines.turbomind", "checks").check_base
     try:
         check_base(read_config(folder.read("config.json", LARGEST_JSON), folder.label), folder.label)

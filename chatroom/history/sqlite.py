@@ -190,6 +190,7 @@ def _open(connection: sqlite3.Connection, room: str, now: float) -> tuple[str, i
             seed=turn.seed,
             heard=turn.heard,
             passages=turn.passages,
+            usage=turn.usage,
         )
         _append(connection, room, ended, _encode(ended), "", "")
     connection.execute("DELETE FROM running WHERE room = ?", (room,))

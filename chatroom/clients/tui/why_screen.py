@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from chatroom.clients._safe_text import safe_text, shown_text
 from chatroom.clients._transcript import Row
+from chatroom.clients._usage import usage_line
 from chatroom.messages import Passage
 
 
@@ -59,7 +60,8 @@ def _page(row: Row, place: str) -> Content:
         given = [Content.styled("Nothing was looked up for this reply.", "italic")]
     else:
         given = [Content.styled(f"What {name} was given to know", "bold"), *map(_entry, row.passages)]
-    return Content("\n\n").join([Content.styled(place, "dim"), said, *given])
+    cost = Content.styled(usage_line(row.usage), "dim")
+    return Content("\n\n").join([Content.styled(place, "dim"), said, *given, cost])
 
 
 def _entry(passage: Passage) -> Content:
