@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,28 @@ def make_base(folder: Path, **config: Any) -> Path:
     return folder
 
 
-def make_adapter(folder: Path, **config: Any) -> Path:
-    """A PEFT folder that passes every check that does not load it."""
+def make_adapter(folder: Path, *, blocks: int = 1, **config: Any) -> Path:
+    """A PEFT folder that passes every check that does not load it; a LoRA of so many blocks if it names its targets."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 8, **config}))
-    (folder / "adapter_model.safetensors").write_bytes(ONE_TENSOR)
+    targets = config.get("target_modules")
+    weights = lora(targets, config.get("r", 8), blocks) if isinstance(targets, list) else ONE_TENSOR
+    (folder / "adapter_model.safetensors").write_bytes(weights)
     return folder
+
+
+def lora(targets: Sequence[str], rank: int, blocks: int = 1) -> bytes:
+    """The matrices of an ordinary LoRA, narrow and all zero, on these layers of each block."""
+    place = "base_model.model.model.layers.{}.self_attn.{}.lora_{}.weight"
+    shapes = {
+        place.format(block, name, half): [rank, 2] if half == "A" else [2, rank]
+        for block in range(blocks)
+        for name in targets
+        for half in "AB"
+    }
+    size = 8 * rank
+    tensors = {name: ("F32", shape, [at * size, (at + 1) * size]) for at, (name, shape) in enumerate(shapes.items())}
+    return safetensors(tensors, bytes(size * len(shapes)))
 
 
 def make_role(folder: Path, toml: str = ROLE, **files: str) -> Path:

@@ -17,7 +17,8 @@ from chatroom.engines import base as contract
 from chatroom.engines.base import EngineOptions
 from chatroom.engines.scripted import Engine, Gate, Reply
 from chatroom.errors import EngineError
-from chatroom.messages import Adapter, Line, Prompt, Sampling
+from chatroom.messages import Adapter, Line, Prompt, Sampling, Usage
+from tests.stand_in.lmdeploy_process import StandIn as LmdeployStandIn
 from tests.stand_in.openai import StandIn
 from tests.tiny import make_base
 
@@ -46,8 +47,19 @@ async def remote(folder: Path) -> AsyncIterator[EngineOptions]:
         yield EngineOptions(base="", context=1024, address=server.address)
 
 
+@asynccontextmanager
+async def with_loras(folder: Path) -> AsyncIterator[EngineOptions]:
+    command = LmdeployStandIn(folder).command()
+    yield EngineOptions(base=str(make_base(folder / "base")), context=1024, command=command, logs=str(folder / "logs"))
+
+
 Setup = Callable[[Path], AbstractAsyncContextManager[EngineOptions]]
-SETUPS: dict[str, Setup] = {"scripted": scripted, "transformers_peft": embedded, "openai_api": remote}
+SETUPS: dict[str, Setup] = {
+    "scripted": scripted,
+    "transformers_peft": embedded,
+    "openai_api": remote,
+    "lmdeploy_lora": with_loras,
+}
 ELSEWHERE = {"turbomind"}
 
 
@@ -189,3 +201,13 @@ async def test_script_file_can_fail_turns(tmp_path: Path) -> None:
         await reply(engine, prompt())
     assert raised.value.code == "too_long"
     assert await reply(engine, prompt()) == [" Hello."]
+
+
+async def test_what_a_prompt_cost_is_told_once(engine: contract.Engine) -> None:
+    """Or never, where the engine does not know it."""
+    told: list[Usage] = []
+    for number in (3, 4):
+        stream = contract.stream(engine, prompt(lines=number), adapter=None, sampling=SHORT, told=told.append)
+        assert [piece async for piece in stream]
+    assert len(told) in (0, 2)
+    assert all(0 <= usage.cached <= usage.prompt for usage in told)

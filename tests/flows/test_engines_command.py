@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from chatroom.int4_proof import source_digest
 from commands.base import main
 from tests.folders import make_adapter, make_role
 
@@ -58,6 +59,18 @@ def make_model(folder: Path, name: str, **more: Any) -> Path:
         shapes |= {f"{part}.mlp.down_proj.weight": [hidden, inner]}
         shapes |= {f"{part}.{each}_layernorm.weight": [hidden] for each in ("input", "post_attention")}
     weigh(folder / "model.safetensors", shapes)
+    return folder
+
+
+def make_tiny(folder: Path) -> Path:
+    """A Qwen2 of a few kilobytes, for what reads all of a model."""
+    folder.mkdir(parents=True)
+    sizes = {"hidden_size": 128, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 2048}
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "intermediate_size": 256, **sizes})
+    )
+    (folder / "tokenizer.json").write_text("{}")
+    weigh(folder / "model.safetensors", {"model.embed_tokens.weight": [512, 128], "model.mlp.up.weight": [256, 128]})
     return folder
 
 
@@ -132,16 +145,19 @@ def test_the_room_that_is_meant_speaks_last(
 
 
 def test_int4_that_passed_the_gate_is_used(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_role(world / "roles" / "mara", 'name = "Mara"\n[model]\nbase = "models/large"\n')
+    base, proof = make_tiny(world / "models" / "tiny"), world / "home" / "int4" / "models" / "tiny" / "gate.json"
+    make_role(world / "roles" / "mara", 'name = "Mara"\n[model]\nbase = "models/tiny"\nquantization = "int4"\n')
     seat(world, "inn", "mara")
-    assert "too large: 15.63 GiB" in told(capsys, "--memory", "8GiB")["mara"]["reason"]
-    proof = world / "home" / "int4" / "models" / "large" / "gate.json"
     proof.parent.mkdir(parents=True)
-    proof.write_text('{"passed": false, "method": "awq"}')
-    assert told(capsys, "--memory", "8GiB")["mara"]["state"] == "refused"
-    proof.write_text('{"passed": true, "method": "awq"}')
-    engine = told(capsys, "--memory", "8GiB")[""]["plan"]["engines"][0]
-    assert (engine["engine"], engine["precision"], engine["state"]) == ("turbomind", "int4", "runs")
+
+    def precision(passed: bool) -> str:
+        source = source_digest(base)
+        proof.write_text(json.dumps({"passed": passed, "method": "awq", "source": source}))
+        return str(told(capsys, "--memory", "8GiB")[""]["plan"]["engines"][0]["precision"])
+
+    assert (precision(False), precision(True)) == ("16 bit", "int4")
+    (base / "config.json").write_text((base / "config.json").read_text() + "\n")
+    assert told(capsys, "--memory", "8GiB")[""]["plan"]["engines"][0]["precision"] == "16 bit"
 
 
 def test_a_role_falls_back_to_a_smaller_base(world: Path, capsys: pytest.CaptureFixture[str]) -> None:

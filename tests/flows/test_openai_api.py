@@ -126,7 +126,7 @@ async def test_refused_fields_are_left_out_for_good(server: StandIn) -> None:
     server.refuses = frozenset({"repetition_penalty", "top_p"})
     engine = await started(server)
     assert await reply(engine) == await reply(engine)
-    assert [len(asked.body) for asked in server.posts()] == [9, 8, 7, 7]
+    assert [len(asked.body) for asked in server.posts()] == [10, 9, 8, 8]
     await engine.close()
 
 
@@ -274,6 +274,38 @@ async def test_a_server_that_is_gone_is_asked_anew() -> None:
     assert await reply(engine)
     await engine.close()
     await server.close()
+
+
+async def test_another_model_is_found_after_a_fault(server: StandIn) -> None:
+    engine = await started(server)
+    server.models = [{"id": "inn", "object": "model", "max_model_len": 1000}]
+    assert (await failure(engine)).code == "bad_base"
+    assert (await engine.start()).context == 1000
+    assert await reply(engine)
+    await engine.close()
+
+
+LIT = {"content": "Lit."}
+
+
+@pytest.mark.parametrize(
+    ("thought", "words"),
+    [
+        ({"reasoning_content": "They ask of the light."}, LIT),
+        ({"reasoning": "They ask of the light."}, LIT),
+        ({"content": "<think>They ask of the light."}, {"content": "</think>Lit."}),
+        ({"content": [{"type": "thinking", "thinking": []}]}, {"content": [{"type": "text", "text": "Lit."}]}),
+    ],
+)
+async def test_thoughts_are_left_out_and_told(server: StandIn, thought: dict[str, Any], words: dict[str, Any]) -> None:
+    engine = await started(server)
+    for deltas in ((thought,), (thought, words)):
+        told = b"".join(event({"choices": [{"delta": delta}]}) for delta in deltas)
+        server.troubles.append(Trouble(raw=told + b"data: [DONE]\n\n", after=0))
+    fault = await failure(engine)
+    assert (fault.code, "max_tokens" in str(fault)) == ("empty", True)
+    assert await reply(engine) == "Lit."
+    await engine.close()
 
 
 @pytest.mark.parametrize("address", ["", "http://127.0.0.1:1/v1"])

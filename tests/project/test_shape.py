@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = sorted(
     path
-    for part in ("chatroom", "knowledge", "finetune", "cards", "evals", "commands")
+    for part in ("chatroom", "knowledge", "finetune", "cards", "evals", "quantize", "commands")
     for path in (ROOT / part).rglob("*.py")
 )
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from chatroom.clients.base import News, Offline
 from chatroom.clients.tui.app import ChatApp
 from chatroom.frames import Error, Seated
-from chatroom.messages import Passage, Speaker
+from chatroom.messages import Passage, Speaker, Usage
 from tests.tui.stage import (
     ANN,
     BEN,
@@ -116,10 +116,11 @@ def test_notices_and_endings_are_quiet(snap_compare: Compare) -> None:
 
 
 def test_why_shows_what_a_reply_was_given(snap_compare: Compare) -> None:
-    """The reply above, then each passage with title, source and score; all within the frame, nothing cut."""
+    """The reply above, then each passage with title, source and score, then what was in memory; nothing is cut."""
     eye = Passage(
         id="p", text="The Eye is ten feet tall.", title="The Eye", source="wiki/the-eye.md, line 1", score=0.7
     )
     vow = Passage(id="m", text="Ann: You owe me.\nMara Vell: I know.", source="lines 12-13", score=0.4)
-    script = welcome(*EVENING, said(6, MARA, "Ten feet, and I clean all of it.", passages=(eye, vow)))
+    usage = Usage(prompt=1356, cached=1312)
+    script = welcome(*EVENING, said(6, MARA, "Ten feet, and I clean all of it.", passages=(eye, vow), usage=usage))
     assert looks(snap_compare, Stage(script), (80, 24), "Ten feet", "f3")

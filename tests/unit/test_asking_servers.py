@@ -13,6 +13,7 @@ from chatroom.engines._http.faults import HttpFault, refusal
 from chatroom.engines.openai_api import layout
 from chatroom.engines.openai_api.counting import Counting, estimate
 from chatroom.engines.openai_api.ending import Ending
+from chatroom.engines.openai_api.thoughts import Thoughts
 from chatroom.engines.openai_api.wording import Wording
 from chatroom.errors import EngineError
 from chatroom.messages import Line, Prompt, Sampling
@@ -257,3 +258,51 @@ async def test_a_broken_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"tokenizer\.json") as raised:
         await Counting(str(tmp_path), "any").load()
     assert raised.value.code == "bad_base"
+
+
+# --- thoughts ---------------------------------------------------------------------------------------------------------
+
+
+def said(*pieces: str) -> tuple[str, bool]:
+    """What is said of a reply that came in these pieces, and whether it was nothing but thoughts."""
+    thoughts = Thoughts()
+    told = "".join(map(thoughts.feed, pieces)) + thoughts.rest()
+    return told, thoughts.unsaid
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ("<think>They ask of the light.\nTobin: no.</think>\n\nIt is lit.", "It is lit."),
+        (" \n<think></think>It is lit.", "It is lit."),
+        ("[THINK]hm[/THINK] It is lit.", " It is lit."),
+        ("<thinking>hm</thinking>Yes.", "Yes."),
+        (" It is lit.", " It is lit."),
+        ("<3 you, <think> is no word", "<3 you, <think> is no word"),
+        ("<thi", "<thi"),
+        ("", ""),
+    ],
+)
+def test_thoughts_are_no_words(reply: str, words: str) -> None:
+    for size in (1, 3, 100):
+        pieces = [reply[at : at + size] for at in range(0, len(reply), size)]
+        assert said(*pieces) == (words, False)
+
+
+def test_a_reply_of_thoughts_says_nothing() -> None:
+    assert said("<think>", "They ask of the light, and then ") == ("", True)
+    aside = Thoughts()
+    assert aside.feed("", aside=True) == ""
+    assert aside.unsaid
+    assert aside.feed("Yes.") == "Yes."
+    assert not aside.unsaid
+
+
+def test_an_unknown_field_costs_no_reply() -> None:
+    wording, sampling = Wording(progress=True), Sampling()
+    body = wording.body("tavern", ROOM, sampling, 100)
+    assert {"stream_options", "return_progress"} <= set(body)
+    assert wording.learn(refusal("x", 400, b'{"error":"Unknown parameter in request"}'), body)
+    plain = wording.body("tavern", ROOM, sampling, 100)
+    assert set(body) - set(plain) == {"stream_options", "return_progress"}
+    assert not wording.learn(refusal("x", 400, b'{"error":"Unknown parameter in request"}'), plain)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from chatroom.engines.turbomind.base_config import read_config
+from chatroom.engines._lmdeploy.base_config import read_config
+from chatroom.engines._lmdeploy.command import OURS, Launch, cache_share, command_line
+from chatroom.engines._lmdeploy.frames import TurnRefusedError, read_frame
 from chatroom.engines.turbomind.checks import check_base, check_quantized
-from chatroom.engines.turbomind.command import OURS, Launch, cache_share, command_line
-from chatroom.engines.turbomind.frames import TurnRefusedError, read_frame
 from chatroom.errors import EngineError
 from tests.stand_in.lmdeploy import arguments
 

@@ -1,0 +1,1 @@
+"""WAYS TO QUANTIZE: one file per method; base.py is the contract."""
