@@ -11,9 +11,11 @@ from knowledge.documents import Hit
 from knowledge.language.terms import terms
 from knowledge.shelf import Vector, Vectors
 
-NEAR, ALIKE, ASKED, TOLD = 3.0, 1.0, 1.0, 1.5
-"""What the cosine of the whole exchange, that of the line answered, the share of the question's words and the share of
-the reply's words that are told weigh. docs/experiments.md has the trial."""
+NEAR, ALIKE, ASKED, ANSWERED, TOLD = 2.0, 1.0, 1.0, 0.5, 1.0
+"""What each weighs: the cosine of the whole exchange; that of the line it answers; how much of the question's words the
+exchange holds; of that line's words, the question; of the reply's words, the pages. docs/experiments.md has a trial."""
+DOUBT = 10.0
+"""Rarity that the pages are taken to lack: a reply of one common word is not borne out by a page that has it."""
 
 Rarity = Callable[[str], float]
 
@@ -43,15 +45,16 @@ def best_first(
     alike = [0.0] * len(hits) if vectors is None else (vectors[1] @ vectors[0]).tolist()
 
     def worth(at: int) -> float:
-        passage, near = hits[at].passage, hits[at].dense or 0.0
-        shared = ASKED * _share(asked, set(terms(passage.sought)), rarity)
-        return NEAR * near + ALIKE * alike[at] + shared + TOLD * _share(set(terms(passage.text)), told, rarity)
+        passage, line = hits[at].passage, set(terms(answered(hits[at])))
+        words = ASKED * _share(asked, set(terms(passage.sought)), rarity) + ANSWERED * _share(line, asked, rarity)
+        pages = TOLD * _share(set(terms(passage.text)), told, rarity, DOUBT)
+        return NEAR * (hits[at].dense or 0.0) + ALIKE * alike[at] + words + pages
 
     return [hits[at] for at in sorted(range(len(hits)), key=worth, reverse=True)]
 
 
-def _share(words: Collection[str], among: Collection[str], rarity: Rarity) -> float:
+def _share(words: Collection[str], among: Collection[str], rarity: Rarity, doubt: float = 0.0) -> float:
     """How much of words stands among others, each by its rarity: 0 to 1."""
     weights = {word: rarity(word) for word in words}
-    whole = sum(weights.values())
+    whole = sum(weights.values()) + doubt
     return sum(weight for word, weight in weights.items() if word in among) / whole if whole else 0.0

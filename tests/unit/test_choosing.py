@@ -44,6 +44,12 @@ def test_a_line_like_the_one_asked_wins() -> None:
     assert best[0].passage.text == "You hear the sea."
 
 
+def test_a_reply_of_one_common_word_is_not_borne_out() -> None:
+    hits = [hit("Who is he?", "A keeper."), hit("Who is he?", "A keeper of the light on the western rock.", 0.55)]
+    pages = ["The light: Its keeper lives on the western rock."]
+    assert best_first(hits, "who", pages, lambda word: 3.0)[0] is hits[1]
+
+
 def test_equals_keep_their_order_without_embedder() -> None:
     hits = [hit("灯亮吗？", "亮。", None), hit("船呢？", "在。", None)]
     assert best_first(hits, "", [], even) == hits
