@@ -141,7 +141,10 @@ class Conductor:
         return self._room.view(sound, present, audience)
 
     async def _scores(self, view: View, audience: Audience | None) -> Scores | None:
-        """Scores where the policy wants them and the answer isn't clear; None where no engine can give them."""
+        """Scores where the policy wants them and the answer isn't clear; None where no engine that is up can give them.
+
+        Whoever will speak needs the memory: none is started for a question, nor ended because it is slow to answer.
+        """
         if not self._policy.needs_scores or not view.roles or self._room.again(audience) or pending(view):
             return {}
         if audience is not None:
@@ -149,11 +152,12 @@ class Conductor:
         for seat in view.roles:
             with suppress(ChatroomError):  # it shows when the role speaks
                 role = self._stage.cast.role(seat.id)
-                if self._stage.pool.engine(role).can_score:
-                    engine, prompt = await self._stage.prompt(role, self._room.head)
-                    if prompt.layout == "room":
-                        async with self._stage.in_time(engine):
-                            return await scores(engine, prompt, view, self._bias)
+                if not self._stage.pool.engine(role).can_score:
+                    continue
+                engine, prompt = await self._stage.prompt_if_up(role, self._room.head) or (None, None)
+                if engine and prompt and prompt.layout == "room":
+                    async with self._stage.in_time(engine):
+                        return await scores(engine, prompt, view, self._bias)
         return None
 
     # --- one turn -----------------------------------------------------------------------------------------------------

@@ -40,7 +40,8 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
     served: Annotated[str, Meta(max_length=300)] = ""
     """The model's name on that server; an adapter that the server knows by name is one too. Not set: its only one."""
     quantization: Literal["none", "int4"] = "none"
-    """How small the weights are made, on engines that can; no engine does yet."""
+    """How small the weights are: `int4` is used once the gate has let these very weights pass
+    (`launch.py quantize`); until then it speaks in 16 bit."""
 
 
 class SamplingTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 
 from chatroom.cast import Cast
 from chatroom.engine_pool import EnginePool
-from chatroom.engines.base import Engine, Facts, stream
+from chatroom.engines.base import Engine, Facts
 from chatroom.errors import EngineError
 from chatroom.frames import Delta, ServerFrame, Start
 from chatroom.hearing import Count, Heard, Hearing
@@ -73,9 +73,16 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     async def prompt(self, role: Role, head: int) -> tuple[Engine, Prompt]:
         """What a role would be asked after the event `head`, but for what it would be reminded of."""
-        engine, facts = await self.start(role)
-        heard = await self.hearing.prompt(role, self._count(engine), facts, head=head, since=self._since(role))
-        return engine, heard.prompt
+        return await self._prompt(role, head, *await self.start(role))
+
+    async def prompt_if_up(self, role: Role, head: int) -> tuple[Engine, Prompt] | None:
+        """The same, if the role's engine is up: none is started or ended for it."""
+        try:
+            async with asyncio.timeout(self.limits.turn):
+                running = await self.pool.running(role)
+        except TimeoutError:
+            return None
+        return await self._prompt(role, head, *running) if running else None
 
     async def ask(self, role: Role, head: int, audience: Audience | None) -> tuple[Engine, Heard]:
         """What a role is asked after the event `head`, for an answer to this audience, and the engine that is asked."""
@@ -84,6 +91,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         return engine, await self.hearing.prompt(
             role, self._count(engine), facts, head=head, since=self._since(role), recall=recall
         )
+
+    async def _prompt(self, role: Role, head: int, engine: Engine, facts: Facts) -> tuple[Engine, Prompt]:
+        heard = await self.hearing.prompt(role, self._count(engine), facts, head=head, since=self._since(role))
+        return engine, heard.prompt
 
     def _since(self, role: Role) -> int:
         return self.room.seated_at.get(role.id, 0)
@@ -159,7 +170,7 @@ class Speaking:
         """Feeds the engine's pieces to the reply until one of them ends."""
         sampling = msgspec.structs.replace(role.sampling, seed=self.running.seed)
         told = partial(self._note_usage, heard.audience)
-        pieces = stream(engine, heard.prompt, adapter=role.adapter, sampling=sampling, told=told)
+        pieces = engine.stream(heard.prompt, adapter=role.adapter, sampling=sampling, told=told)
         try:
             async with asyncio.timeout(self._stage.limits.turn), aclosing(pieces):
                 async for piece in _in_time(pieces, self._stage.limits):

@@ -38,7 +38,7 @@ def machine(settings: Settings, memory: str) -> Machine:
     """
     if memory:
         size = _size(memory)
-        return Machine(gpu=True, memory=size, free=size, dtype=settings.dtype)
+        return Machine(gpu=True, memory=size, free=size, dtype=settings.dtype, keeps=settings.memory)
     return asyncio.run(machine_here(settings))
 
 

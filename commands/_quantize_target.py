@@ -15,8 +15,6 @@ from chatroom.settings import Settings
 from commands.base import say
 from finetune.errors import WorkshopError
 
-REMEDY = "name a role folder or a base as models/NAME"
-
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What is quantized.
@@ -47,7 +45,8 @@ def target(settings: Settings, name: str) -> Target:
     if (settings.roles / name / "role.toml").is_file():
         return _of_role(settings, read_role(settings.roles / name, settings.models))
     if not base.resolve().is_relative_to(settings.models.resolve()) or not (base / "config.json").is_file():
-        raise WorkshopError(name, "there is no role or base of this name", REMEDY)
+        there = ", ".join([*find_roles(settings.roles), *_bases(settings)])[:500] or "none"
+        raise WorkshopError(name, "there is no role or base of this name", f"there are: {there}")
     return _of_base(settings, base.resolve())
 
 
@@ -96,6 +95,10 @@ def _readable(settings: Settings) -> list[Role]:
         except FolderError as error:
             say(f"left out: {error}")
     return found
+
+
+def _bases(settings: Settings) -> list[str]:
+    return [f"models/{path.parent.name}" for path in sorted(settings.models.glob("*/config.json"))]
 
 
 def _base_name(settings: Settings, base: Path) -> str:

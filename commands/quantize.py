@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from chatroom import plugins
-from commands.base import show, show_table
+from commands.base import say, show, show_table
 
 HELP = "make int4 weights and prove them"
 
@@ -52,8 +52,10 @@ def run(args: argparse.Namespace) -> int:
     is kept with its proof, and engines take it. What fails is kept aside with the report, and 16 bit stays in use.
     Exit status 1 if nothing passed."""
     from chatroom.settings import load_settings
-    from commands._quantize import Order, compare, prove_embedded, search
+    from commands._quantize import compare, prove_embedded, search
+    from commands._quantize_order import Order
     from quantize.report import check_rows, trial_rows
+    from quantize.shelf import REPORT
 
     order = Order.of(load_settings(), args)
     if args.compare:
@@ -66,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if done.verdict:
         show("")
         show_table(check_rows(done.verdict))
+    say(f"{'' if done.passed else '16 bit stays in use; '}all that was measured and said: {done.place / REPORT}")
     show(f"{'passed' if done.passed else 'failed'}: {done.place}")
     return 0 if done.passed else 1
 

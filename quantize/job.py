@@ -12,6 +12,10 @@ Tell = Callable[[str], None]
 """Takes a line about the progress of the work."""
 
 
+def unheard(line: str) -> None:
+    """For those who do not want to know of it."""
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One way to quantize.
 

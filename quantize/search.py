@@ -100,7 +100,7 @@ class Search:
         try:
             quantized(replace(self._job, recipe=recipe, out=out), self._tell)
             seconds = time.perf_counter() - started
-            self._tell(f"quantized in {seconds:.0f} s; the gate looks at it")
+            self._tell(f"quantized in {seconds:.0f} s; the gate measures it beside the 16-bit weights")
             verdict = self._judge.judge(out)
         except WorkshopError as error:
             self._tell(f"it can't be made: {error}")

@@ -17,7 +17,6 @@ from chatroom.engine_plan import Machine, Plan, plan
 from chatroom.engine_plan.gathering import wish_of
 from chatroom.engine_pool import EnginePool
 from chatroom.engines._lmdeploy.gpu_memory import free_gpu_bytes
-from chatroom.engines.base import stream
 from chatroom.messages import Sampling, Usage
 from chatroom.roles import Role, read_role
 from chatroom.settings import Settings
@@ -74,7 +73,7 @@ class House:
         engine, _ = await self.pool.start(role)
         ready, first = time.perf_counter(), 0.0
         asked = texts.prompt("house", texts.transcript(lines), role.name)
-        async for _piece in stream(engine, asked, adapter=role.adapter, sampling=SAID, told=told.append):
+        async for _piece in engine.stream(asked, adapter=role.adapter, sampling=SAID, told=told.append):
             first = first or time.perf_counter()
         return ready - began, (first or time.perf_counter()) - ready, next(iter(told), None)
 

@@ -92,13 +92,6 @@ def int4_name(weights: Weights) -> str:
     return "/".join(weights.name.split("/")[:2]) if weights.name.startswith("roles/") else weights.name
 
 
-def packs_here(settings: Settings, weights: Weights) -> bool:
-    """Whether the gate let these weights pass as the embedded engine packs them."""
-    name = int4_name(weights)
-    label = f"{FOLDER}/{PACKED_HERE}/{name}"
-    return proven(place(settings.home, name, embedded=True), label, Path(weights.id)) == PACKED_HERE
-
-
 def _kind(role: Role) -> Kind:
     if role.weights:
         return "own"
@@ -138,13 +131,20 @@ def _measured(settings: Settings, path: Path, role: str, unfit: str) -> Weights:
     name = f"roles/{role}/{path.name}" if own else f"models/{path.relative_to(models).as_posix()}"
     method = _proven(settings, f"roles/{role}" if own else name, path)
     found = measure_weights(path, name, proven=method)
-    return replace(found, unfit=unfit or found.unfit)
+    return replace(found, unfit=unfit or found.unfit, packs=_packs_here(settings, found))
 
 
 def _proven(settings: Settings, name: str, *source: Path) -> str:
     """The method of int4 weights for LMDeploy that passed the gate, and whose source is as it was; "" without."""
     method = proven(place(settings.home, name), f"{FOLDER}/{name}", *source)
     return "" if method == PACKED_HERE else method
+
+
+def _packs_here(settings: Settings, weights: Weights) -> bool:
+    """Whether the gate let these weights pass as the embedded engine packs them."""
+    name = int4_name(weights)
+    label = f"{FOLDER}/{PACKED_HERE}/{name}"
+    return proven(place(settings.home, name, embedded=True), label, Path(weights.id)) == PACKED_HERE
 
 
 def _proven_merged(settings: Settings, role: Role, kind: Kind) -> str:

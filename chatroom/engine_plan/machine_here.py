@@ -12,15 +12,17 @@ from chatroom.engines._lmdeploy.gpu_memory import free_gpu_bytes
 from chatroom.settings import Settings
 
 MEMINFO, LIMIT = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+CPUINFO, HALF_UNITS = Path("/proc/cpuinfo"), {"avx512_bf16", "amx_tile"}
 
 
 async def machine_here(settings: Settings) -> Machine:
     """The GPU of this machine within the limit of the settings, or its processor."""
     free = await free_gpu_bytes() if settings.device != "cpu" else None
     if free is not None:
-        return Machine(gpu=True, memory=settings.gpu_memory or free, free=free, dtype=settings.dtype)
-    free = system_free()
-    return Machine(gpu=False, memory=free, free=free, dtype=settings.dtype)
+        memory = settings.gpu_memory or free
+        return Machine(gpu=True, memory=memory, free=free, dtype=settings.dtype, keeps=settings.memory)
+    free, units = system_free(), has_half_units()
+    return Machine(gpu=False, memory=free, free=free, dtype=settings.dtype, keeps=settings.memory, half_units=units)
 
 
 def system_free() -> int:
@@ -29,6 +31,12 @@ def system_free() -> int:
     free = int(found) * 1024 if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit = next(iter(_lines(LIMIT)), "")
     return min(free, int(limit)) if limit.isdecimal() else free
+
+
+def has_half_units() -> bool:
+    """Whether the processor computes in bfloat16, as the embedded engine will find it."""
+    flags = next((line for line in _lines(CPUINFO) if line.startswith("flags")), "")
+    return not HALF_UNITS.isdisjoint(flags.split())
 
 
 def _lines(path: Path) -> list[str]:

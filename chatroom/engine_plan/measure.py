@@ -10,7 +10,18 @@ from typing import Any
 import msgspec
 
 from chatroom import plugins
-from chatroom.engine_plan.sizes import Shape, Tensor, Weights, half_bytes, head_bytes, int4_bytes, kv_bytes
+from chatroom.engine_plan.sizes import (
+    Shape,
+    Tensor,
+    Weights,
+    copy_bytes,
+    end_bytes,
+    half_bytes,
+    head_bytes,
+    int4_bytes,
+    kv_bytes,
+    packed_copy_bytes,
+)
 from chatroom.engines._adapter_rules import AdapterConfig, misfits, misread
 from chatroom.engines._lmdeploy.base_config import read_config
 from chatroom.errors import EngineError, FolderError
@@ -64,6 +75,9 @@ def measure_weights(path: Path, name: str, *, proven: str = "") -> Weights:
         half=half,
         int4=half if method else int4_bytes(tensors),
         head=head_bytes(tensors),
+        copy=copy_bytes(tensors),
+        packed_copy=packed_copy_bytes(tensors),
+        end=end_bytes(tensors),
         kv=kv_bytes(shape),
         context=shape.context,
         packed=bool(method),

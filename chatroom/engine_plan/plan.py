@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from chatroom.engine_plan.costs import (
+    decoding_most,
     kv_least,
     kv_most,
     kv_step,
@@ -82,34 +83,44 @@ def _engines(fit: Fit, machine: Machine) -> list[PlannedEngine]:
     spare, free = machine.budget - total(fit.running, machine), machine.free
     engines = []
     for group in fit.running:
-        cache = _cache(group, spare, machine)
-        spare -= cache - kv_least(group, machine)
-        engines.append(_engine(group, cache, free, "runs", machine))
+        engines.append(_engine(group, _kept(group, spare, machine), free, "runs", machine))
+        spare -= engines[-1].total - least(group, machine)
         free -= engines[-1].total
     return engines + [_engine(group, kv_least(group, machine), 0, "stopped", machine) for group in fit.waiting]
 
 
-def _cache(group: Group, spare: int, machine: Machine) -> int:
-    """Its least, and of what is spare as many blocks as its rooms can need."""
-    small, step = kv_least(group, machine), kv_step(group, machine)
-    return small + min(kv_most(group, machine) - small, spare // step * step)
+def _kept(group: Group, spare: int, machine: Machine) -> int:
+    """The bound of what an engine keeps, of transcripts and again of weights to decode with.
+
+    Its least, and as many blocks more as it can use and as are spare. Up to the smaller one of both mosts, a block
+    takes its size twice.
+    """
+    small, mosts = kv_least(group, machine), (kv_most(group, machine), decoding_most(group, machine))
+    twice, most = max(small, min(mosts)), max(small, *mosts)
+    bound = min(twice, small + spare // 2)
+    bound = min(most, twice + spare - 2 * (twice - small)) if bound == twice else bound
+    return bound if bound == most else bound - (bound - small) % kv_step(group, machine)
 
 
-def _engine(group: Group, cache: int, free: int, state: State, machine: Machine) -> PlannedEngine:
+def _engine(group: Group, kept: int, free: int, state: State, machine: Machine) -> PlannedEngine:
     held, merged = weight_bytes(group, machine), group.seats[0].merged
     first = group.seats[0].wish.role
+    cache, copies = min(kept, kv_most(group, machine)), decoding_most(group, machine)
     return PlannedEngine(
         engine=group.engine,
         weights=group.weights.id,
         name=f"{group.weights.name} + {first}'s LoRA" if merged else group.weights.name,
         merged=first if merged else "",
         precision=precision(group, machine),
+        packs=group.engine == EMBEDDED and group.int4,
         roles=tuple(each.wish.role for each in group.seats),
         context=group.context,
         weight_bytes=held,
         overhead=overhead_bytes(machine),
         cache=cache,
         cache_most=kv_most(group, machine),
+        decoding=min(kept, copies),
+        decoding_most=copies,
         share=0.0 if group.engine == EMBEDDED or state != "runs" else cache_share(cache, free, held),
         state=state,
     )
@@ -119,7 +130,7 @@ def _rows(fit: Fit, engines: Sequence[PlannedEngine], machine: Machine) -> Itera
     left = machine.budget - total(fit.running, machine)
     for at, (group, engine) in enumerate(zip((*fit.running, *fit.waiting), engines, strict=True)):
         for each in group.seats:
-            text = reason(each, group, engine, left)
+            text = reason(each, group, engine, left, machine)
             yield each, Row(role=each.wish.role, state=engine.state, reason=text, at=at)
 
 

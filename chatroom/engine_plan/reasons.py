@@ -1,6 +1,6 @@
 """Why a role got what it got, in words that can be checked by hand. Pure. Decides nothing."""
 
-from chatroom.engine_plan.costs import kv_least, overhead_bytes, precision, weight_bytes
+from chatroom.engine_plan.costs import decoding_least, kv_least, least, overhead_bytes, precision, weight_bytes
 from chatroom.engine_plan.groups import Group, Seat
 from chatroom.engine_plan.planned import PlannedEngine
 from chatroom.engine_plan.sizes import Weights
@@ -15,7 +15,7 @@ def gib(size: int) -> str:
     return f"{size / GIB:.2f} GiB" if size >= SMALL else f"{size / MIB:.1f} MiB"
 
 
-def reason(seat: Seat, group: Group, engine: PlannedEngine, left: int) -> str:
+def reason(seat: Seat, group: Group, engine: PlannedEngine, left: int, machine: Machine) -> str:
     """Everything that was decided for a role.
 
     Args:
@@ -23,11 +23,14 @@ def reason(seat: Seat, group: Group, engine: PlannedEngine, left: int) -> str:
     """
     said = [*seat.why]
     if seat.wish.int4 and not group.int4:
-        said.append(_no_int4(seat, group))
+        said.append(_no_int4(seat, engine, machine))
     if engine.state == "stopped":
         said.append(_stopped(engine, left))
     elif engine.cache < engine.cache_most:
         said.append(f"KV is {gib(engine.cache)} of the {gib(engine.cache_most)} that its rooms could use")
+    if engine.state == "runs" and engine.decoding < engine.decoding_most:
+        taken, wanted = gib(engine.decoding), gib(engine.decoding_most)
+        said.append(f"some replies are slower: {taken} of {wanted} for the weights that they are decoded with")
     return "; ".join(said)
 
 
@@ -35,7 +38,9 @@ def too_large(group: Group, machine: Machine) -> str:
     """Why not even an engine of its own fits, with the numbers."""
     weights, kv, over = weight_bytes(group, machine), kv_least(group, machine), overhead_bytes(machine)
     parts = f"{group.weights.name} in {precision(group, machine)} {gib(weights)}, overhead {gib(over)}, KV {gib(kv)}"
-    return f"too large: {gib(weights + over + kv)} ({parts}) of {gib(machine.budget)}"
+    if copies := decoding_least(group, machine):
+        parts += f", decoding {gib(copies)}"
+    return f"too large: {gib(least(group, machine))} ({parts}) of {gib(machine.budget)}"
 
 
 def fallen_back(base: Weights, why: str) -> str:
@@ -43,12 +48,12 @@ def fallen_back(base: Weights, why: str) -> str:
     return f"speaks with its fallback {base.name}: its own is {why}"
 
 
-def _no_int4(seat: Seat, group: Group) -> str:
-    if group.engine == EMBEDDED:
-        return "not in int4: the embedded engine keeps a base as it is"
+def _no_int4(seat: Seat, engine: PlannedEngine, machine: Machine) -> str:
     if seat.int4:
-        return "16 bit: others who share it want that"
-    return f"16 bit: no int4 of it has passed the gate for {group.engine}"
+        return f"{engine.precision}: others who share it want that"
+    if engine.engine == EMBEDDED and machine.gpu:
+        return f"{engine.precision}: the embedded engine has int4 on a processor only"
+    return f"{engine.precision}: no int4 of it has passed the gate for {engine.engine}"
 
 
 def _stopped(engine: PlannedEngine, left: int) -> str:

@@ -48,7 +48,7 @@ def seat(wish: Wish, rank: int, loras: int, machine: Machine) -> Seat:
     found = Seat(wish=wish, rank=rank, engine=engine, merged=merged, why=(why,))
     if wish.weights.packed:
         return _packed(found)
-    return replace(found, int4=wish.int4 and proven(found))
+    return replace(found, int4=wish.int4 and (proven(found) or _packs(found, machine)))
 
 
 def smaller(group: Iterable[Seat]) -> list[Seat]:
@@ -78,6 +78,11 @@ def proven(seat: Seat) -> bool:
     if seat.engine == LORA:
         return method == "awq"
     return seat.engine == TURBOMIND and bool(method)
+
+
+def _packs(seat: Seat, machine: Machine) -> bool:
+    """Whether the embedded engine may decode its replies in int4. Its base stays: that saves nothing that it needs."""
+    return seat.engine == EMBEDDED and not machine.gpu and seat.wish.weights.packs
 
 
 def _chosen(wish: Wish, loras: int, machine: Machine) -> tuple[str, bool, str]:

@@ -2,7 +2,8 @@
 
 Pure arithmetic that a reader can check by hand. In int4 the matrices between the embeddings and the head take half a
 byte a weight, and every group of 128 weights has a scale and a zero point of two bytes each, as TurboMind keeps them;
-embeddings, head, norms and biases stay in 16 bit. Knows no file, no engine that runs and no role.
+embeddings, head, norms and biases stay in 16 bit. The embedded engine copies the matrices for decoding, and packs them
+in groups of 64 or 32. Knows no file, no engine that runs and no role.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +15,10 @@ GROUP = 128
 """Weights that share a scale."""
 GROUP_BYTES = 4
 """Scale and zero point of a group, 16 bit each."""
-HALF = 2
-"""Bytes of a number in 16 bit."""
+HALF, FULL = 2, 4
+"""Bytes of a number in 16 and in 32 bit."""
+GROUPS_HERE, ROWS_HERE = (64, 32), 16
+"""Weights that share a scale where the embedded engine packs a matrix, and what its rows must divide by."""
 
 EMBEDDINGS = ("embed_tokens.weight", "tok_embeddings.weight", "word_embeddings.weight", "wte.weight")
 HEADS = ("lm_head.weight", "embed_out.weight", "model.output.weight")
@@ -51,10 +54,14 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         half: Bytes of all weights in 16 bit.
         int4: Bytes of all weights in int4.
         head: Bytes that LMDeploy's engines hold besides, because they keep a head of their own where a model has none.
+        copy: Bytes in 16 bit of the matrices that the embedded engine copies for decoding.
+        packed_copy: Bytes of that copy in int4.
+        end: Bytes in 16 bit of the head, or of the embeddings that stand for it.
         kv: Bytes of keys and values of one token, in 16 bit.
         context: Most positions it can read.
         packed: Whether it is stored quantized: `half` and `int4` are then both what is stored, `proven` is the method.
         proven: The method of int4 weights of this model that passed the gate, as "compressed-tensors"; "" without.
+        packs: Whether the gate let it pass as the embedded engine packs it to int4.
         unfit: Why TurboMind can't run it; "" if it can.
     """
 
@@ -63,10 +70,14 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     half: int
     int4: int
     head: int = 0
+    copy: int = 0
+    packed_copy: int = 0
+    end: int = 0
     kv: int
     context: int
     packed: bool = False
     proven: str = ""
+    packs: bool = False
     unfit: str = ""
 
 
@@ -84,7 +95,23 @@ def head_bytes(tensors: Sequence[Tensor]) -> int:
     """Bytes of the head that an engine adds where a model has none of its own and speaks with its embeddings."""
     if any(tensor.name.endswith(HEADS) for tensor in tensors):
         return 0
-    return max((_half(tensor) for tensor in tensors if tensor.name.endswith(EMBEDDINGS)), default=0)
+    return end_bytes(tensors)
+
+
+def end_bytes(tensors: Sequence[Tensor]) -> int:
+    """Bytes of the head, or of the embeddings where a model speaks with these."""
+    heads = [tensor for tensor in tensors if tensor.name.endswith(HEADS)]
+    return max((_half(each) for each in heads or tensors if each.name.endswith(HEADS + EMBEDDINGS)), default=0)
+
+
+def copy_bytes(tensors: Iterable[Tensor]) -> int:
+    """Bytes of the matrices between embeddings and head, in 16 bit."""
+    return sum(_half(tensor) for tensor in tensors if _is_inner(tensor))
+
+
+def packed_copy_bytes(tensors: Iterable[Tensor]) -> int:
+    """Bytes of these matrices as the embedded engine packs them; one whose sizes don't fit is taken in 32 bit."""
+    return sum(_packed_here(tensor) for tensor in tensors if _is_inner(tensor))
 
 
 def kv_bytes(shape: Shape) -> int:
@@ -101,6 +128,16 @@ def _int4(tensor: Tensor) -> int:
         return _half(tensor)
     count = prod(tensor.shape)
     return count // 2 + count // GROUP * GROUP_BYTES
+
+
+def _is_inner(tensor: Tensor) -> bool:
+    return len(tensor.shape) == 2 and not tensor.name.endswith(EMBEDDINGS + HEADS)
+
+
+def _packed_here(tensor: Tensor) -> int:
+    count, (rows, columns) = prod(tensor.shape), tensor.shape
+    group = next((size for size in GROUPS_HERE if columns % size == 0), 0)
+    return count // 2 + count // group * GROUP_BYTES if group and rows % ROWS_HERE == 0 else count * FULL
 
 
 def _shrinks(tensor: Tensor) -> bool:

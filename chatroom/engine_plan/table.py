@@ -6,7 +6,9 @@ from chatroom.engine_plan.planned import Plan, PlannedEngine, Row
 from chatroom.engine_plan.reasons import gib
 from chatroom.engine_plan.wishes import EMBEDDED
 
-HEAD = ("ROLE", "ENGINE", "SHARES WITH", "HOLDS", "PRECISION", "WEIGHTS", "OVERHEAD", "KV", "CACHE SHARE", "STATE")
+WORDS = ("ROLE", "ENGINE", "SHARES WITH", "HOLDS", "PRECISION")
+NUMBERS = ("WEIGHTS", "OVERHEAD", "KV", "DECODING", "CACHE SHARE")
+HEAD = (*WORDS, *NUMBERS, "STATE")
 REASON = "REASON"
 SAME, NONE = '"', "-"
 
@@ -34,7 +36,7 @@ def _lines(plan: Plan) -> Iterator[list[str]]:
             yield [row.role, *[NONE] * (len(HEAD) - 2), row.state, row.reason]
             continue
         engine = plan.engines[row.at]
-        numbers = [SAME] * 4 if row.at in shown else _numbers(engine)
+        numbers = [SAME] * len(NUMBERS) if row.at in shown else _numbers(engine)
         yield [row.role, *_words(row, engine), *numbers, row.state, row.reason]
         shown.add(row.at)
 
@@ -46,4 +48,5 @@ def _words(row: Row, engine: PlannedEngine) -> list[str]:
 
 def _numbers(engine: PlannedEngine) -> list[str]:
     share = NONE if engine.engine == EMBEDDED or engine.state != "runs" else f"{engine.share:.6f}"
-    return [gib(engine.weight_bytes), gib(engine.overhead), gib(engine.cache), share]
+    decoding = gib(engine.decoding) if engine.decoding_most else NONE
+    return [gib(engine.weight_bytes), gib(engine.overhead), gib(engine.cache), decoding, share]

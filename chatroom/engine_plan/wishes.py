@@ -15,7 +15,7 @@ EMBEDDED, TURBOMIND, LORA = "transformers_peft", "turbomind", "lmdeploy_lora"
 Kind = Literal["none", "lora", "alora", "twin", "own"]
 """No adapter; an ordinary LoRA; an activated one alone; an activated one and its ordinary twin; weights of its own."""
 
-LARGE_CPU_BASE = 600_000_000
+SMALL_CPU_BASE = 4_000_000
 """Bytes up to which the embedded engine keeps a model in 32 bit on a CPU, where nothing else is set."""
 
 
@@ -62,12 +62,16 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         memory: Bytes that all engines together may take.
         free: Bytes that are free before the first engine starts; cache shares are shares of this.
         dtype: Number format of the embedded engine, as the settings name it.
+        keeps: Most bytes of transcripts that an embedded engine keeps, and again of weights to decode with.
+        half_units: Whether the processor computes in bfloat16.
     """
 
     gpu: bool
     memory: int
     free: int
     dtype: str = "auto"
+    keeps: int = 1 << 30
+    half_units: bool = False
 
     @property
     def budget(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chatroom.engine_pool.order import Order
 from chatroom.engines.base import Engine, Facts
 from chatroom.errors import EngineError
+from chatroom.messages import Adapter
 
 if TYPE_CHECKING:
     from chatroom.engine_pool.lent import Lent
@@ -27,6 +28,7 @@ class Held:
         failed: When its last start failed, and why.
         tired: Until when its close is not tried again, after it failed.
         lent: The engine as it is lent, by how adapters are put in.
+        joined: Adapters that it took in after its start.
     """
 
     def __init__(self, order: Order, engine: Engine) -> None:
@@ -39,6 +41,7 @@ class Held:
         self.loading: asyncio.Task[Facts] | None = None
         self.closing: asyncio.Task[None] | None = None
         self.lent: dict[str, Lent] = {}
+        self.joined: set[Adapter] = set()
         self._expected: dict[asyncio.Task[Any], float] = {}
 
     @property

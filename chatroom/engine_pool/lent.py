@@ -12,8 +12,8 @@ from typing import ClassVar
 from chatroom.engine_pool.held import Held
 from chatroom.engine_pool.starting import Starting
 from chatroom.engine_pool.stock import Stock
-from chatroom.engines import base
 from chatroom.engines.base import Engine, EngineOptions, Facts, ToldUsage, unheard
+from chatroom.errors import EngineError
 from chatroom.messages import Adapter, Prompt, Sampling
 
 Put = Callable[[Adapter | None], Adapter | None]
@@ -31,11 +31,14 @@ def without(adapter: Adapter | None) -> Adapter | None:
 
 
 class Lent:
-    """One engine for those whose adapter is put in the same way. What it can do, the engine itself says."""
+    """One engine for those whose adapter is put in the same way. What it can do, the engine itself says.
+
+    Args:
+        guest: Whether it is used only while it is up: nothing is started or ended for a guest.
+    """
 
     supports_adapters: ClassVar[bool] = True
     can_score: ClassVar[bool] = True
-    tells_usage: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -46,11 +49,16 @@ class Lent:
         starting: Starting,
         put: Put,
         spoke: Callable[[], None],
+        guest: bool = False,
     ) -> None:
         self._held, self._stock, self._starting = held, stock, starting
-        self._put, self._spoke = put, spoke
+        self._put, self._spoke, self._guest = put, spoke, guest
 
     async def start(self) -> Facts:
+        if self._held.facts is not None and self._guest:
+            return self._held.facts
+        if self._guest:
+            raise EngineError("the engine isn't running", code="engine_lost")
         return await self._starting.up(self._held)
 
     async def count(self, texts: Sequence[str]) -> list[int]:
@@ -62,8 +70,13 @@ class Lent:
     ) -> AsyncGenerator[str, None]:
         async with self._inside() as engine:
             self._spoke()
-            pieces = base.stream(engine, prompt, adapter=self._put(adapter), sampling=sampling, told=told)
+            adapter = self._put(adapter)
+            pieces = engine.stream(prompt, adapter=adapter, sampling=sampling, told=told)
             async with aclosing(pieces):
+                async with self._starting.joining(self._held, adapter):
+                    first = await anext(pieces, None)
+                if first is not None:
+                    yield first
                 async for piece in pieces:
                     yield piece
 
@@ -79,12 +92,13 @@ class Lent:
 
     async def close(self) -> None:
         """Ends the engine for all; whoever needs it starts it anew."""
-        await asyncio.shield(self._stock.stop(self._held))
+        if not self._guest:
+            await asyncio.shield(self._stock.stop(self._held))
 
     @asynccontextmanager
     async def _inside(self) -> AsyncIterator[Engine]:
         if self._held.facts is None:
-            await self._starting.up(self._held)
+            await self.start()
         self._held.calls += 1
         try:
             yield self._held.engine

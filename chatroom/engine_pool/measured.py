@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from chatroom.engine_plan import Weights, Wish
-from chatroom.engine_plan.gathering import fallback_of, packs_here, speaks_elsewhere, wish_of, without_lmdeploy
+from chatroom.engine_plan import Wish
+from chatroom.engine_plan.gathering import fallback_of, wish_of, without_lmdeploy
 from chatroom.errors import FolderError
 from chatroom.messages import Adapter
 from chatroom.roles import Role, fingerprint
@@ -28,7 +28,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         wish: What it wants of the machine; None if its files can't be measured.
         mark: Of its weights; it changes with a file of theirs.
         lora: The ordinary LoRA that LMDeploy's engines can speak with, merged or beside the base; None without.
-        packs: Whether the embedded engine may pack its weights to int4.
         problem: Why its files can't be measured.
         size: Bytes of its safetensors, for one that can't be measured.
         fallback_mark: Of the weights of the wish's fallback.
@@ -37,7 +36,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     wish: Wish | None
     mark: str
     lora: Adapter | None = None
-    packs: bool = False
     problem: str = ""
     size: int = 0
     fallback_mark: str = ""
@@ -77,15 +75,7 @@ class Measured:
             log.warning("how much memory %s needs can't be known: %s", role.id, error)
             size = sum(file.stat().st_size for file in Path(role.weights or role.base).glob("*.safetensors"))
             return Model(wish=None, mark=mark, problem=str(error), size=size)
-        packs = wish.int4 and not speaks_elsewhere(self._settings, role) and self._packs(wish.weights)
-        return Model(wish=wish, mark=mark, lora=_lora(role, wish), packs=packs)
-
-    def _packs(self, weights: Weights) -> bool:
-        try:
-            return packs_here(self._settings, weights)
-        except FolderError as error:
-            log.warning("not in int4: %s", error)
-            return False
+        return Model(wish=wish, mark=mark, lora=_lora(role, wish))
 
     def _read_fallback(self, name: str) -> Model | None:
         try:

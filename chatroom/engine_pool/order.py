@@ -63,7 +63,6 @@ def planned(settings: Settings, engine: PlannedEngine, models: Mapping[str, Mode
     first = models[engine.roles[0]]
     assert first.wish is not None  # what can't be measured is in no plan
     int4 = engine.precision == "int4"
-    packs = engine.engine == EMBEDDED and all(models[role].packs for role in engine.roles)
     name = f"roles/{engine.merged}" if engine.merged else int4_name(first.wish.weights)
     lora = (first.lora.path, first.lora.fingerprint) if engine.merged and first.lora else ("", "")
     options = base_options(
@@ -71,12 +70,12 @@ def planned(settings: Settings, engine: PlannedEngine, models: Mapping[str, Mode
     )
     return Order(
         engine=engine.engine,
-        key=_key(engine.engine, engine.weights, first.mark, *lora, "int4" if int4 or packs else ""),
+        key=_key(engine.engine, engine.weights, first.mark, *lora, "int4" if int4 or engine.packs else ""),
         options=replace(
             options,
             memory=_memory(settings, engine),
             cache_bytes=0 if engine.engine == EMBEDDED else engine.cache,
-            quantization="int4" if int4 or packs else "none",
+            quantization="int4" if int4 or engine.packs else "none",
             adapters=_adapters(engine, models),
         ),
         bytes=engine.total,
@@ -102,5 +101,7 @@ def _adapters(engine: PlannedEngine, models: Mapping[str, Model]) -> tuple[Adapt
 
 
 def _memory(settings: Settings, engine: PlannedEngine) -> int:
-    """What the embedded engine may keep of transcripts: all that is set, where the plan had not to be sparing."""
-    return settings.memory if engine.cache >= engine.cache_most else min(settings.memory, engine.cache)
+    """What the embedded engine may keep of transcripts, and again of weights to decode with: all that is set, where the
+    plan had not to be sparing."""
+    spared = engine.cache < engine.cache_most or engine.decoding < engine.decoding_most
+    return min(settings.memory, max(engine.cache, engine.decoding)) if spared else settings.memory

@@ -108,6 +108,22 @@ class EnginePool:
             return False
         return await self._starting.ahead(self._stock.of(place.order))
 
+    async def running(self, role: Role) -> tuple[Engine, Facts] | None:
+        """Gives a role's engine if it is up, or comes up as somebody else has asked for it; starts and ends none.
+
+        What is given fails when the engine is gone. One that holds no memory here is simply started.
+
+        Raises:
+            EngineError: It could not be started.
+        """
+        place = await self._place(role, speaks=False)
+        if place.order is None or not place.order.bytes:
+            return await self._up(place) if place.order else None
+        held = self._stock.known(place.order)
+        if held is not None and held.loading is not None and held.is_loading:
+            await asyncio.wait([held.loading])
+        return (self._lent(held, place, guest=True), held.facts) if held and held.facts else None
+
     async def close(self) -> None:
         """Ends every engine; none is started afterwards."""
         self._starting.close()
@@ -127,9 +143,9 @@ class EnginePool:
         facts = await self._starting.up(held)
         return self._lent(held, place), facts
 
-    def _lent(self, held: Held, place: Place) -> Lent:
+    def _lent(self, held: Held, place: Place, *, guest: bool = False) -> Lent:
         """One object for all who put their adapter in the same way: the room knows lanes apart by it."""
-        put, name = _put(place)
+        put, name = (without, "guest") if guest else _put(place)
         if name not in held.lent:
             held.lent[name] = Lent(
                 held.order.options,
@@ -138,6 +154,7 @@ class EnginePool:
                 starting=self._starting,
                 put=put,
                 spoke=self._spoke,
+                guest=guest,
             )
         return held.lent[name]
 

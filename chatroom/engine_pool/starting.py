@@ -1,4 +1,5 @@
-"""Starts engines: memory first, then weights, then the engine; one after another where each takes a share of the GPU.
+"""Starts engines: memory first, then weights, then the engine; one after another where each takes a share of the GPU,
+also one that starts anew because it lost its server.
 
 Whoever waits does so within limits, and hears why it can't be. Loading goes on when who asked for it is cancelled: the
 next turn will want it. Knows no role and no plan.
@@ -6,18 +7,21 @@ next turn will want it. Knows no role and no plan.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from chatroom.engine_plan.reasons import gib
+from chatroom.engine_plan.wishes import LORA
 from chatroom.engine_pool.held import Held
 from chatroom.engine_pool.order import merged_into
 from chatroom.engine_pool.stock import Grade, Stock
-from chatroom.engines.base import Facts
+from chatroom.engines.base import Facts, is_up
 from chatroom.errors import EngineError
+from chatroom.messages import Adapter
 
 log = logging.getLogger("chatroom.engine_pool")
 
@@ -59,7 +63,7 @@ class Starting:
         self.grade: Grade = lambda held: 0
         self.one_at_a_time = False
         self._stock, self._merge, self._home, self._limits = stock, merge, home, limits
-        self._queue = asyncio.Lock()
+        self._queue, self._alone = asyncio.Lock(), asyncio.Lock()
         self._given: dict[asyncio.Task[Any], Held] = {}
         self._closed = False
 
@@ -102,6 +106,17 @@ class Starting:
         except Busy:
             return False
         return True
+
+    @asynccontextmanager
+    async def joining(self, held: Held, adapter: Adapter | None) -> AsyncIterator[None]:
+        """To the first piece of a turn: where it makes the engine start anew with one more adapter, no other loads."""
+        order = held.order
+        known = adapter is None or adapter in held.joined or adapter in order.options.adapters
+        anew = self.one_at_a_time and order.engine == LORA and not known
+        async with self._alone if anew else nullcontext():
+            yield
+        if adapter is not None and anew:
+            held.joined.add(adapter)
 
     def close(self) -> None:
         """No engine is started from now on."""
@@ -175,11 +190,16 @@ class Starting:
 
     async def _begun(self, held: Held) -> Facts:
         try:
-            async with asyncio.timeout(self._limits.start):
+            async with asyncio.timeout(self._limits.start), self._while_no_other_loads(held):
                 held.facts = await held.engine.start()
         except TimeoutError:
             raise EngineError(f"{held.name} did not start within {self._limits.start:.0f} s", code="timeout") from None
         return held.facts
+
+    def _while_no_other_loads(self, held: Held) -> AbstractAsyncContextManager[object]:
+        """Nobody waits for memory in here: who holds the queue may be waiting for a turn on an engine that is lost."""
+        loads = held.facts is None or not is_up(held.engine)
+        return self._alone if self.one_at_a_time and held.order.bytes and loads else nullcontext()
 
     def _over(self, held: Held, loading: asyncio.Task[Facts]) -> None:
         """Remembers a failure, and frees what a failed start may hold."""

@@ -64,6 +64,7 @@ class Stock:
             held = self._all[order.key] = Held(order, self._make(order.engine, order.options))
         elif held.order != order and not (held.bytes or held.is_loading or held.facts):
             held.order, held.engine = order, self._make(order.engine, order.options)
+            held.joined.clear()
         held.outdated = False
         return held
 

@@ -81,6 +81,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def is_up(engine: "Engine") -> bool:
+    """Whether an engine that was started still has what it started, so that `start` would return at once."""
+    return bool(getattr(engine, "up", True))
+
+
 def unheard(usage: Usage) -> None:
     """For those who do not want to know what a turn took."""
 
@@ -88,12 +93,11 @@ def unheard(usage: Usage) -> None:
 class Engine(Protocol):
     """Every method may raise `EngineError`, and nothing else but cancellation.
 
-    An engine that can't say what a prompt cost leaves `tells_usage` out, and `told` of `stream` with it.
+    An engine that may lose what it started, a process or a server, has a property `up`.
     """
 
     supports_adapters: ClassVar[bool]
     can_score: ClassVar[bool]
-    tells_usage: ClassVar[bool]
 
     def __init__(self, options: EngineOptions) -> None: ...
 
@@ -126,12 +130,3 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Ends the engine and frees its memory; twice is fine."""
         ...
-
-
-def stream(
-    engine: Engine, prompt: Prompt, *, adapter: Adapter | None, sampling: Sampling, told: ToldUsage
-) -> AsyncGenerator[str, None]:
-    """Asks any engine for a reply; `told` hears what the prompt cost, from engines that can say it."""
-    if getattr(engine, "tells_usage", False):
-        return engine.stream(prompt, adapter=adapter, sampling=sampling, told=told)
-    return engine.stream(prompt, adapter=adapter, sampling=sampling)

@@ -68,7 +68,6 @@ class Engine:
 
     supports_adapters: ClassVar[bool] = True
     can_score: ClassVar[bool] = True
-    tells_usage: ClassVar[bool] = True
 
     def __init__(self, options: EngineOptions) -> None:
         self.script: deque[Reply] = deque()

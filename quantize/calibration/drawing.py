@@ -78,12 +78,6 @@ def save_rows(path: Path, rows: list[list[int]]) -> None:
     np.savez(path, ids=ids, ends=np.cumsum([len(row) for row in rows], dtype=np.int64))
 
 
-def load_rows(path: Path) -> list[list[int]]:
-    """Reads what `save_rows` wrote."""
-    with np.load(path) as arrays:
-        return [part.tolist() for part in np.split(arrays["ids"], arrays["ends"][:-1])]
-
-
 def _filled(rows: Iterable[list[int]], wanted: int, longest: int) -> list[list[int]]:
     """Rows with so many ids in all; fewer if there are fewer."""
     found: list[list[int]] = []

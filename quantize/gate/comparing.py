@@ -3,7 +3,7 @@
 Only places where a held-out reply says something count. It generates nothing and judges nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import torch
@@ -28,7 +28,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     same: int
 
 
-def compare(half: nn.Module, int4: nn.Module, examples: Sequence[Example]) -> list[Compared]:
+def compare(half: nn.Module, int4: nn.Module, examples: Iterable[Example]) -> list[Compared]:
     """Compares two models, moment by moment; moments without a reply are left out."""
     return [_compared(half, int4, each) for each in examples if any(each.learn[1:])]
 

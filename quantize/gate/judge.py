@@ -5,9 +5,11 @@ moves no files.
 """
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from torch import nn
@@ -21,10 +23,14 @@ from quantize.gate.comparing import Compared, compare, divergence
 from quantize.gate.figures import LONGEST, Figures, Said, is_broken, repeats, share
 from quantize.gate.limits import passes
 from quantize.gate.models import load_half, load_int4, with_weights
+from quantize.job import Tell, unheard
 from quantize.packed.reading import dequantized
 
 GLANCE = 8
 """Moments by which single blocks are compared."""
+REPORT_SECONDS = 20.0
+"""Between two words about how far it is."""
+Noun = TypeVar("Noun", Example, Asked)
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +63,10 @@ class Judge:
         replies: How many of them are answered freely too.
     """
 
-    def __init__(self, source: Path, moments: Sequence[Moment], renderer: Renderer, *, replies: int) -> None:
-        self._source, self._template = source, renderer.template
+    def __init__(
+        self, source: Path, moments: Sequence[Moment], renderer: Renderer, *, replies: int, tell: Tell = unheard
+    ) -> None:
+        self._source, self._template, self._tell = source, renderer.template, tell
         self._tokenizer = load_tokenizer(source)
         self._examples = [renderer.example(moment) for moment in moments]
         self._asked = _asked(moments, renderer, replies)
@@ -83,7 +91,7 @@ class Judge:
 
     def judge_model(self, model: nn.Module) -> Verdict:
         """Judges a model that is loaded already."""
-        compared = compare(self.half, model, self._examples)
+        compared = compare(self.half, model, self._timed("held-out moments", self._examples))
         said = self._replies(model)
         both = zip(self._asked, self._said, said, strict=True)
         return Verdict(
@@ -107,8 +115,18 @@ class Judge:
 
     def _replies(self, model: nn.Module) -> list[Said]:
         stops = self._template.stop_ids
-        replies = (reply(model, each, stops, activated=False, longest=LONGEST) for each in self._asked)
+        asked = self._timed("replies", self._asked)
+        replies = (reply(model, each, stops, activated=False, longest=LONGEST) for each in asked)
         return [Said(ids=ids, text=self._tokenizer.decode(ids)) for ids in replies]
+
+    def _timed(self, what: str, items: Sequence[Noun]) -> Iterator[Noun]:
+        """The items; where they take long, how far it is is told."""
+        told = time.monotonic()
+        for number, item in enumerate(items):
+            if time.monotonic() - told > REPORT_SECONDS:
+                told = time.monotonic()
+                self._tell(f"{what}: {number} of {len(items)}")
+            yield item
 
     def _figures(self, compared: Sequence[Compared], said: Sequence[Said]) -> Figures:
         ids = sum(each.ids for each in compared)

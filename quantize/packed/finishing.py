@@ -13,23 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from chatroom.merging import COPIED, STAMP
 from finetune.errors import WorkshopError
 from quantize.packed.reading import REMEDY, stored
 
 WEIGHTS = "model.safetensors"
-BESIDE = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "vocab.json",
-    "merges.txt",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "generation_config.json",
-    "provenance.json",
-)
-"""Files that go with the weights."""
 HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -67,7 +55,7 @@ def finish(out: Path, source: Path) -> None:
         save_file(tensors, out / WEIGHTS, metadata={"format": "pt"})
         (out / WEIGHTS).chmod(0o644)
         write_config(out, table_of(source), _quantization(out), half)
-        for name in BESIDE:
+        for name in (*COPIED, STAMP):
             if (source / name).is_file():
                 shutil.copyfile(source / name, out / name)
     except (OSError, SafetensorError) as error:

@@ -207,7 +207,7 @@ async def test_what_a_prompt_cost_is_told_once(engine: contract.Engine) -> None:
     """Or never, where the engine does not know it."""
     told: list[Usage] = []
     for number in (3, 4):
-        stream = contract.stream(engine, prompt(lines=number), adapter=None, sampling=SHORT, told=told.append)
+        stream = engine.stream(prompt(lines=number), sampling=SHORT, told=told.append)
         assert [piece async for piece in stream]
     assert len(told) in (0, 2)
     assert all(0 <= usage.cached <= usage.prompt for usage in told)

@@ -449,6 +449,48 @@ def test_who_spoke_before_a_restart_starts_first(tmp_path: Path) -> None:
     play(scenario())
 
 
+# --- who asks without a turn ------------------------------------------------------------------------------------------
+
+
+def test_a_question_starts_and_stops_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, "a", "b")
+    one, other = world.role("mara", "a"), world.role("tobin", "b")
+
+    async def scenario() -> None:
+        async with world.pool(3) as pool:
+            pool.sit("inn", [one, other])
+            assert await pool.running(one) is None
+            await turn(pool, one)
+            asked = await pool.running(one)
+            assert asked is not None
+            assert await asked[0].score(PROMPT, ["Mara:"]) == [0]
+            await asked[0].close()
+            assert ([engine.name for engine in world.works.up], await pool.running(other)) == (["a"], None)
+            await turn(pool, other)
+            with pytest.raises(EngineError, match="isn't running"):
+                await asked[0].score(PROMPT, ["Mara:"])
+            assert [engine.name for engine in world.works.up] == ["b"]
+
+    play(scenario())
+
+
+def test_a_question_waits_for_an_engine_that_loads(tmp_path: Path) -> None:
+    world = World(tmp_path, "a")
+    role = world.role("mara", "a")
+    world.works.slow["a"] = 30
+
+    async def scenario() -> None:
+        async with world.pool(8) as pool:
+            first = asyncio.create_task(turn(pool, role))
+            await until(lambda: bool(world.works.made) and world.works.made[0].starts == 1)
+            asked = await pool.running(role)
+            assert asked is not None
+            assert await asked[0].count(["a line"]) == [2]
+            assert await first == SAID
+
+    play(scenario())
+
+
 # --- changes and faults -----------------------------------------------------------------------------------------------
 
 
@@ -552,6 +594,84 @@ def test_a_crashed_engine_starts_anew(tmp_path: Path) -> None:
             world.works.up[0].crash()
             assert await turn(pool, role) == SAID
             assert world.works.up[0].starts == 2
+
+    play(scenario())
+
+
+def test_a_lost_engine_waits_for_one_that_loads(tmp_path: Path) -> None:
+    world = World(tmp_path, "a", "b")
+    one, other = world.role("mara", "a"), world.role("tobin", "b")
+    world.works.slow["b"] = 30
+
+    async def scenario() -> None:
+        async with world.pool(8) as pool:
+            pool.sit("inn", [one, other])
+            await turn(pool, one)
+            (lost,) = world.works.up
+            lost.crash()
+            second = asyncio.create_task(turn(pool, other))
+            await until(lambda: world.works.made[-1].starts == 1 and world.works.made[-1] is not lost)
+            first = asyncio.create_task(turn(pool, one))
+            await asyncio.sleep(29)
+            assert lost.starts == 1
+            assert (await asyncio.gather(first, second), lost.starts) == ([SAID] * 2, 2)
+
+    play(scenario())
+
+
+def test_an_engine_that_runs_waits_for_none(tmp_path: Path) -> None:
+    world = World(tmp_path, "a", "b")
+    one, other = world.role("mara", "a"), world.role("tobin", "b")
+    world.works.slow["b"] = 30
+
+    async def scenario() -> None:
+        async with world.pool(8) as pool:
+            pool.sit("inn", [one, other])
+            await turn(pool, one)
+            second = asyncio.create_task(turn(pool, other))
+            await asyncio.sleep(1)
+            assert await turn(pool, one) == SAID
+            assert not second.done()
+            assert await second == SAID
+
+    play(scenario())
+
+
+def test_nothing_loads_while_a_lora_joins(tmp_path: Path) -> None:
+    world = World(tmp_path, "a", "b")
+    known = [world.with_lora("mara", "a"), world.with_lora("tobin", "a")]
+    new, other = world.with_lora("ilse", "a"), world.role("wren", "b")
+
+    async def scenario() -> None:
+        async with world.pool(8) as pool:
+            pool.sit("inn", known)
+            assert [await turn(pool, role) for role in known] == [SAID] * 2
+            (shared,) = world.works.up
+            world.works.slow["a"] = 30
+            first = asyncio.create_task(turn(pool, new))
+            await until(lambda: shared.starts == 2)
+            second = asyncio.create_task(turn(pool, other))
+            await asyncio.sleep(29)
+            assert [engine.starts for engine in world.works.made if engine.name == "b"] == [0]
+            assert await asyncio.gather(first, second) == [SAID] * 2
+            assert (await turn(pool, new), shared.starts) == (SAID, 2)
+
+    play(scenario())
+
+
+def test_a_lost_engine_needs_no_memory_anew(tmp_path: Path) -> None:
+    world = World(tmp_path, "a", "b")
+    one, other = world.role("mara", "a"), world.role("tobin", "b")
+
+    async def scenario() -> None:
+        async with world.pool(3) as pool:
+            await pool.start(one)
+            waiting = asyncio.create_task(turn(pool, other))
+            await asyncio.sleep(1)
+            world.works.up[0].crash()
+            assert await turn(pool, one) == SAID
+            assert not waiting.done()
+            assert await waiting == SAID
 
     play(scenario())
 

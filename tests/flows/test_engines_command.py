@@ -116,10 +116,21 @@ def test_a_plan_is_printed_as_a_table(world: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split("  ") for line in done.stdout.splitlines()]
     rows = [[cell.strip() for cell in line if cell.strip()] for line in lines]
-    head = ["ROLE", "ENGINE", "SHARES WITH", "HOLDS", "PRECISION", "WEIGHTS", "OVERHEAD", "KV", "CACHE SHARE", "STATE"]
-    assert rows[0] == [*head, "REASON"]
+    head = [
+        "ROLE",
+        "ENGINE",
+        "SHARES WITH",
+        "HOLDS",
+        "PRECISION",
+        "WEIGHTS",
+        "OVERHEAD",
+        "KV",
+        "DECODING",
+        "CACHE SHARE",
+    ]
+    assert rows[0] == [*head, "STATE", "REASON"]
     assert rows[1][:5] == ["mara", "turbomind", "tobin", "models/small", "16 bit"]
-    assert rows[1][5:10] == ["1.17 GiB", "1.00 GiB", "96.8 MiB", "0.004231", "runs"]
+    assert rows[1][5:11] == ["1.17 GiB", "1.00 GiB", "96.8 MiB", "-", "0.004231", "runs"]
     assert rows[2][:6] == ["tobin", "turbomind", "mara", "models/small", "16 bit", '"']
     assert rows[3][:5] == ["ilse", "transformers_peft", "-", "models/large", "16 bit"]
     assert rows[3][5:8] == ["14.19 GiB", "1.00 GiB", "0.44 GiB"]

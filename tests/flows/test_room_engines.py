@@ -45,8 +45,8 @@ class Evening:
 
 
 @asynccontextmanager
-async def evening(world: World, pool: EnginePool) -> AsyncIterator[Evening]:
-    file = RoomFile(id="inn", name="The Inn", premise="A storm.", roles=("mara", "tobin"), turns="addressed")
+async def evening(world: World, pool: EnginePool, turns: str = "addressed") -> AsyncIterator[Evening]:
+    file = RoomFile(id="inn", name="The Inn", premise="A storm.", roles=("mara", "tobin"), turns=turns)
     cast = Cast(world.settings.roles, world.settings.models)
     manager = RoomManager({"inn": file}, cast, pool, History(world.home / "log"), TurnLimits())
     try:
@@ -84,10 +84,22 @@ async def test_who_spoke_last_is_ready_after_a_restart(tmp_path: Path) -> None:
         assert [engine.name for engine in world.works.up] == ["b"]
 
 
+async def test_who_speaks_next_is_asked_of_what_runs(tmp_path: Path) -> None:
+    world = two_models(tmp_path)
+    async with world.pool(3) as pool, evening(world, pool, "director") as room:
+        await room.say("Tobin?")
+        started = [engine.starts for engine in world.works.made]
+        world.works.likeliest = "Tobin:"
+        said = await room.say("It is late.")
+        assert {message.author.id for message in said} == {"tobin"}
+        assert {engine.name for engine in world.works.made if engine.scored} == {"b"}
+        assert [engine.starts for engine in world.works.made] == started
+
+
 async def test_a_failed_engine_fails_one_turn_only(tmp_path: Path) -> None:
     world = two_models(tmp_path)
+    world.works.fail["a"] = 100
     async with world.pool(8) as pool, evening(world, pool) as room:
-        world.works.fail["a"] = 100
         await room.say("Mara?")
         assert [message.author.id for message in await room.say("Tobin?")] == ["tobin"]
         failed = [(end.author.id, end.error) for end in room.ended if end.status == "failed"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -21,7 +22,7 @@ from chatroom.engines._lmdeploy.limits import Limits
 from chatroom.engines.base import EngineOptions
 from chatroom.engines.turbomind.engine import Engine
 from chatroom.errors import EngineError
-from chatroom.messages import Adapter, Line, Prompt, Sampling
+from chatroom.messages import Adapter, Line, Prompt, Sampling, Usage
 from tests.contracts.test_engines import (  # noqa: F401  the promises of every engine
     test_closed_engine_starts_again,
     test_closed_stream_leaves_engine_usable,
@@ -55,11 +56,12 @@ async def running(
     start: bool = True,
     limits: Limits = QUICK,
     more: dict[str, object] | None = None,
+    base: Path = BASE,
     **options: Any,
 ) -> AsyncIterator[Engine]:
     command = stand_in.command(*faults, **(more or {}))
     logs = str(stand_in.record.parent / "logs")
-    engine = Engine(EngineOptions(base=str(BASE), context=1024, command=command, logs=logs, **options), limits=limits)
+    engine = Engine(EngineOptions(base=str(base), context=1024, command=command, logs=logs, **options), limits=limits)
     try:
         if start:
             await engine.start()
@@ -89,6 +91,14 @@ async def reply(engine: Engine, asked: Prompt, sampling: Sampling = SHORT) -> st
     return "".join([piece async for piece in engine.stream(asked, sampling=sampling)])
 
 
+async def usage_of(engine: Engine, asked: Prompt) -> Usage:
+    """What a whole turn's prompt cost."""
+    told: list[Usage] = []
+    assert [piece async for piece in engine.stream(asked, sampling=SHORT, told=told.append)]
+    (usage,) = told
+    return usage
+
+
 def guard_of(stand_in: StandIn) -> int:
     """The process that stands between a server and who started it."""
     stat = Path(f"/proc/{stand_in.each('started')[-1]}/stat").read_text()
@@ -101,7 +111,7 @@ def guard_of(stand_in: StandIn) -> int:
 async def test_our_ids_are_sent_not_text(stand_in: StandIn) -> None:
     async with running(stand_in) as engine:
         await reply(engine, prompt(), msgspec.structs.replace(SHORT, temperature=0))
-    body = stand_in.each("body")[0]
+    body = stand_in.each("body")[-1]
     assert body["input_ids"] == ChatTemplate(AutoTokenizer.from_pretrained(BASE), ours=True).render(prompt()).ids
     assert body["messages"] == []
     assert body["session_id"] >= 1 << 32
@@ -118,10 +128,7 @@ async def test_words_come_from_ids(stand_in: StandIn, tmp_path: Path) -> None:
 
 async def test_second_turn_finds_transcript_cached(stand_in: StandIn) -> None:
     async with running(stand_in) as engine:
-        await reply(engine, prompt(lines=40))
-        await reply(engine, prompt(lines=42))
-        await until(lambda: len(engine.told) == 2, "both turns told")
-        first, second = (turn.usage for turn in engine.told)
+        first, second = await usage_of(engine, prompt(lines=40)), await usage_of(engine, prompt(lines=42))
     assert first.cached == 0
     assert first.prompt - 128 < second.cached < second.prompt
     assert second.cached % 64 == 0
@@ -130,19 +137,44 @@ async def test_second_turn_finds_transcript_cached(stand_in: StandIn) -> None:
 async def test_warming_fills_the_cache(stand_in: StandIn) -> None:
     async with running(stand_in) as engine:
         await engine.warm(prompt(lines=40))
-        await reply(engine, prompt(lines=40))
-        await until(lambda: bool(engine.told), "the turn told")
-    usage = engine.told[0].usage
+        usage = await usage_of(engine, prompt(lines=40))
     assert usage.cached > usage.prompt - 128
 
 
 async def test_cut_turn_still_tells_its_cache(stand_in: StandIn) -> None:
     stand_in.faults.write_text("slow:0.01,endless")
+    told: list[Usage] = []
     async with running(stand_in) as engine:
-        async with aclosing(engine.stream(prompt(lines=40), sampling=Sampling(max_tokens=400))) as pieces:
+        asked = engine.stream(prompt(lines=40), sampling=Sampling(max_tokens=400), told=told.append)
+        async with aclosing(asked) as pieces:
             await anext(pieces)
-        await until(lambda: bool(engine.told), "the turn told")
-    assert 0 < engine.told[0].usage.reply < 100
+        assert len(told) == 1
+    assert stand_in.each("told")[-1] < 100
+
+
+async def test_turn_cut_at_its_end_tells_too(stand_in: StandIn) -> None:
+    told: list[Usage] = []
+    async with running(stand_in) as engine:
+        before = len(stand_in.each("ended"))
+        async with aclosing(engine.stream(prompt(lines=40), sampling=SHORT, told=told.append)) as pieces:
+            await anext(pieces)
+            await until(lambda: len(stand_in.each("ended")) > before, "the server is done")
+    assert [usage.cached for usage in told] == [0]
+
+
+async def test_server_that_cannot_speak_is_not_started(stand_in: StandIn) -> None:
+    async with running(stand_in, "error_frame", start=False) as engine:
+        with pytest.raises(EngineError, match="gave the turn up"):
+            await engine.start()
+    assert not any(map(is_alive, stand_in.each("started")))
+
+
+async def test_weights_of_two_roles_have_two_logs(stand_in: StandIn, tmp_path: Path) -> None:
+    for role in ("mara", "tobin"):
+        shutil.copytree(BASE, tmp_path / role / "weights", ignore=shutil.ignore_patterns("scenes", "frames"))
+        async with running(stand_in, base=tmp_path / role / "weights"):
+            pass
+    assert len(list((stand_in.record.parent / "logs").glob("turbomind-*-weights-*.log"))) == 2
 
 
 async def test_prompt_beyond_context_is_refused(engine: Engine) -> None:
@@ -323,7 +355,7 @@ async def test_cancelled_turn_is_ended_there(stand_in: StandIn) -> None:
         async with aclosing(engine.stream(prompt(), sampling=Sampling(max_tokens=400))) as pieces:
             await anext(pieces)
         await stand_in.until("ended")
-    (ended,) = [event for event in stand_in.happened() if "ended" in event]
+    ended = [event for event in stand_in.happened() if "ended" in event][-1]
     assert ended["finish"] == "abort"
     assert ended["told"] < 100
     assert ended["ended"] in stand_in.each("aborted")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatroom.engines.base import Engine, stream
+from chatroom.engines.base import Engine
 from chatroom.messages import Adapter, Line, Prompt, Sampling, Usage
 
 COMMAND = tuple(shlex.split(os.environ.get("CHATROOM_LMDEPLOY", "lmdeploy")))
@@ -33,7 +33,7 @@ async def reply(engine: Engine, asked: Prompt, sampling: Sampling = GREEDY, adap
 async def usage_of(engine: Engine, asked: Prompt, adapter: Adapter | None = None) -> Usage:
     """What the server says that a whole turn's prompt cost."""
     told: list[Usage] = []
-    pieces = stream(engine, asked, adapter=adapter, sampling=GREEDY, told=told.append)
+    pieces = engine.stream(asked, adapter=adapter, sampling=GREEDY, told=told.append)
     assert [piece async for piece in pieces]
     (usage,) = told
     return usage

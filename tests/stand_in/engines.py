@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from chatroom.engines.base import EngineOptions, Facts
+from chatroom.engines.base import EngineOptions, Facts, ToldUsage, unheard
 from chatroom.errors import EngineError
 from chatroom.messages import Adapter, Prompt, Sampling
 
@@ -38,6 +38,8 @@ class Works:
         self.slow_end: dict[str, float] = {}
         self.gate: asyncio.Event | None = None
         """What every stream waits for before its last piece."""
+        self.likeliest = ""
+        """What every engine says is likely to come next, once something was said."""
 
     @property
     def held(self) -> int:
@@ -66,19 +68,19 @@ class StandIn:
 
     Attributes:
         spoken: Adapters that turns came with.
+        scored: How often it was asked how likely a text is.
         piece_seconds: How long the next turn takes for each piece.
         doomed: Whether its next close is meant, whoever is inside.
         holds: Whether it takes memory: from its start until its close has returned.
     """
 
     supports_adapters: ClassVar[bool] = True
-    can_score: ClassVar[bool] = False
-    tells_usage: ClassVar[bool] = False
+    can_score: ClassVar[bool] = True
 
     def __init__(self, kind: str, options: EngineOptions, works: Works) -> None:
         self.kind, self.options = kind, options
         self.spoken: list[Adapter | None] = []
-        self.starts = self.warmed = self.inside = 0
+        self.starts = self.warmed = self.scored = self.inside = 0
         self.holds = self.running = self.doomed = False
         self._works = works
         self._end = asyncio.Event()
@@ -87,6 +89,10 @@ class StandIn:
     @property
     def name(self) -> str:
         return Path(self.options.base).name
+
+    @property
+    def up(self) -> bool:
+        return self.running
 
     @property
     def size(self) -> int:
@@ -110,9 +116,12 @@ class StandIn:
         return [len(text.split()) for text in texts]
 
     async def stream(
-        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling
+        self, prompt: Prompt, *, adapter: Adapter | None = None, sampling: Sampling, told: ToldUsage = unheard
     ) -> AsyncGenerator[str, None]:
         self._check()
+        if self.kind == "lmdeploy_lora" and adapter not in (None, *self.options.adapters, *self.spoken):
+            self.starts += 1
+            await asyncio.sleep(self._works.slow.pop(self.name, 0))
         self.spoken.append(adapter)
         self.inside += 1
         seconds, self.piece_seconds = self.piece_seconds, 0.0
@@ -128,7 +137,9 @@ class StandIn:
             self.inside -= 1
 
     async def score(self, prompt: Prompt, continuations: Sequence[str]) -> list[float]:
-        raise EngineError("it can't")
+        self._check()
+        self.scored += 1
+        return [-1.0 if prompt.lines and text != self._works.likeliest else 0.0 for text in continuations]
 
     async def warm(self, prompt: Prompt, *, adapter: Adapter | None = None) -> None:
         self._check()

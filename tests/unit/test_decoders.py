@@ -29,6 +29,11 @@ SIZES = {
     "max_position_embeddings": 512,
     "initializer_range": 0.15,
 }
+LLAMA3 = {
+    "rope_type": "llama3", "rope_theta": 10_000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 128,
+}  # fmt: skip
+LINEAR = {"rope_type": "linear", "rope_theta": 10_000.0, "factor": 4.0}
 YARN = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 4.0, "original_max_position_embeddings": 128}
 DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10_000.0, "factor": 4.0}
 
@@ -39,7 +44,13 @@ KNOWN: dict[str, Any] = {
     "llama": LlamaConfig(**SIZES),
     "llama biases": LlamaConfig(**SIZES, attention_bias=True, mlp_bias=True),
     "llama yarn": LlamaConfig(**SIZES, rope_parameters=YARN),
+    "llama 3": LlamaConfig(**SIZES, rope_parameters=LLAMA3),
+    "llama linear": LlamaConfig(**SIZES, rope_parameters=LINEAR),
+    "llama one key": LlamaConfig(**SIZES | {"num_key_value_heads": 1}),
+    "qwen3 wide heads and biases": Qwen3Config(**SIZES, head_dim=48, attention_bias=True),
     "mistral": MistralConfig(**SIZES, sliding_window=None),
+    "mistral wide heads": MistralConfig(**SIZES | {"num_key_value_heads": 4}, sliding_window=512, head_dim=32),
+    "small vocabulary": LlamaConfig(**SIZES | {"vocab_size": 16}),
 }
 OTHER: dict[str, Any] = {
     "windowed": MistralConfig(**SIZES, sliding_window=64),
@@ -61,10 +72,10 @@ def random_base(config: Any, dtype: torch.dtype = torch.float32) -> PreTrainedMo
 
 def said(decoder: Decoder, base: PreTrainedModel) -> torch.Tensor:
     """Logits of ten tokens decoded one by one behind a prompt, (10, V)."""
-    cache = new_cache(base.config, 256)
+    cache, known = new_cache(base.config, 256), base.config.vocab_size
     with torch.inference_mode():
-        base(input_ids=torch.tensor([range(3, 33)]), past_key_values=cache, use_cache=True)
-        return torch.cat([decoder(torch.tensor([[token]]), cache) for token in range(10, 20)]).float()
+        base(input_ids=torch.tensor([range(3, 33)]) % known, past_key_values=cache, use_cache=True)
+        return torch.cat([decoder(torch.tensor([[token % known]]), cache) for token in range(10, 20)]).float()
 
 
 @pytest.mark.parametrize("kind", KNOWN)
@@ -100,6 +111,14 @@ def test_wrong_formula_is_noticed(dtype: torch.dtype) -> None:
     assert agrees(step, base, 256)
     for layer in step.layers:
         layer.scaling *= 3
+    assert not agrees(step, base, 256)
+
+
+def test_slightly_wrong_formula_is_noticed_in_float32() -> None:
+    base = random_base(KNOWN["llama"])
+    step = Step(base)
+    for norm in [layer.before for layer in step.layers]:
+        norm.epsilon += 0.01
     assert not agrees(step, base, 256)
 
 

@@ -1,6 +1,7 @@
 """Who shares an engine and what fits, by hand: real shapes, twelve mixes of roles, four sizes of memory."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chatroom.engine_plan import Machine, Plan, PlannedEngine, Weights, Wish, plan
-from chatroom.engine_plan.sizes import Shape, Tensor, half_bytes, head_bytes, int4_bytes, kv_bytes
+from chatroom.engine_plan.sizes import (
+    Shape,
+    Tensor,
+    copy_bytes,
+    end_bytes,
+    half_bytes,
+    head_bytes,
+    int4_bytes,
+    kv_bytes,
+    packed_copy_bytes,
+)
 from chatroom.engine_plan.table import summary, table
 from chatroom.engine_plan.wishes import Kind
 from chatroom.engines._cache_share import CUDA_CONTEXT, cache_share
@@ -52,6 +63,9 @@ def model(name: str, *, proven: str = "", unfit: str = "", id: str = "") -> Weig
         half=half_bytes(tensors(name)),
         int4=int4_bytes(tensors(name)),
         head=head_bytes(tensors(name)),
+        copy=copy_bytes(tensors(name)),
+        packed_copy=packed_copy_bytes(tensors(name)),
+        end=end_bytes(tensors(name)),
         kv=kv_bytes(Shape(layers=shape[2], heads=shape[4], head_dim=shape[5], context=32_768)),
         context=32_768,
         proven=proven,
@@ -66,6 +80,11 @@ ADAPTER = 80 * MIB
 
 def gpu(gibs: float) -> Machine:
     return Machine(gpu=True, memory=int(gibs * GIB), free=int(gibs * GIB))
+
+
+def cpu(gibs: float, *, half_units: bool = True, keeps: int = GIB) -> Machine:
+    size = int(gibs * GIB)
+    return Machine(gpu=False, memory=size, free=size, half_units=half_units, keeps=keeps)
 
 
 def role(id: str, weights: Weights, kind: Kind = "none", **more: object) -> Wish:
@@ -102,9 +121,23 @@ def test_a_model_is_as_large_as_published(weights: Weights, half: int, int4: int
     assert (weights.half, weights.int4, weights.head, weights.kv) == (half, int4, head, kv)
 
 
+@pytest.mark.parametrize(
+    ("weights", "copy", "packed", "end"),
+    [
+        # the matrices that shrink; packed, 64 share 4 bytes: 9/16 of a byte each; the embeddings speak
+        (SMALL, 24 * 14_909_440 * 2, 24 * 14_909_440 * 9 // 16, 151_936 * 896 * 2),
+        # a head of its own
+        (LARGE, 28 * 233_046_016 * 2, 28 * 233_046_016 * 9 // 16, 152_064 * 3584 * 2),
+    ],
+)
+def test_a_copy_for_decoding_has_the_inner_matrices(weights: Weights, copy: int, packed: int, end: int) -> None:
+    assert (weights.copy, weights.packed_copy, weights.end) == (copy, packed, end)
+
+
 def test_rows_that_do_not_divide_stay_wide() -> None:
     odd = Tensor(name="model.layers.0.mlp.up_proj.weight", dtype="BF16", shape=(256, 200), bytes=0)
     assert int4_bytes([odd]) == half_bytes([odd]) == 256 * 200 * 2
+    assert packed_copy_bytes([odd]) == 256 * 200 * 4
 
 
 def test_packed_weights_are_taken_as_stored() -> None:
@@ -122,8 +155,9 @@ def test_packed_weights_are_taken_as_stored() -> None:
 #   7B    14.19             + 1 + 0.44 = 15.63    5.26 + 1 + 0.44 =  6.70   14.19 + 1 + 0.44 = 15.62
 #   14B   27.51             + 1 + 1.51 = 30.02    9.44 + 1 + 1.51 = 11.95   27.51 + 1 + 1.50 = 30.01
 #
-# An adapter of 80 MiB is 0.08. Roles are single letters; who spoke last comes first. "ab turbomind 7B int4 x1": a and b
-# share a TurboMind engine with 7B in int4 whose cache holds one context.
+# An adapter of 80 MiB is 0.08; an activated one on the embedded engine is held twice: 0.16. Roles are single letters;
+# who spoke last comes first. "ab turbomind 7B int4 x1": a and b share a TurboMind engine with 7B in int4 whose cache
+# holds one context.
 
 MIXES: dict[str, tuple[list[Wish], dict[int, str]]] = {
     "four bare roles share 7B": (
@@ -182,14 +216,14 @@ MIXES: dict[str, tuple[list[Wish], dict[int, str]]] = {
     ),
     "four activated LoRAs": (
         roles("abcd", MIDDLE, "alora"),
-        dict.fromkeys(SIZES, "abcd transformers_peft 1.5B 16 bit x1"),  # 4.09 + 4 x 0.08 = 4.41
+        dict.fromkeys(SIZES, "abcd transformers_peft 1.5B 16 bit x1"),  # 4.09 + 4 x 0.16 = 4.72
     ),
     "four twins": (
         roles("abcd", LARGE, "twin"),
         {
-            8: "a refused | b refused | c refused | d refused",  # 15.63, or 15.70 on the embedded engine
-            16: "abcd transformers_peft 7B 16 bit x1",  # 4 x 15.63; together 15.62 + 4 x 0.08 = 15.93
-            24: "abcd transformers_peft 7B 16 bit x1",
+            8: "a refused | b refused | c refused | d refused",  # 15.63, or 15.78 on the embedded engine
+            16: "a turbomind 7B + a's LoRA 16 bit x1 | b stopped | c stopped | d stopped",  # all together 16.25
+            24: "abcd transformers_peft 7B 16 bit x1",  # 4 x 15.63; together 15.62 + 4 x 0.16 = 16.25
             80: " | ".join(f"{id_} turbomind 7B + {id_}'s LoRA 16 bit x1" for id_ in "abcd"),  # 62.5
         },
     ),
@@ -219,9 +253,9 @@ MIXES: dict[str, tuple[list[Wish], dict[int, str]]] = {
             role("c", model("7B", proven=GPTQ, id="x")),
         ],
         {
-            8: "c turbomind x int4 x1 | a refused | b refused",  # 15.70, 15.63, 6.70
+            8: "c turbomind x int4 x1 | a refused | b refused",  # 15.78, 15.63, 6.70
             16: "a transformers_peft 7B 16 bit x1 | b stopped | c stopped",
-            24: "a transformers_peft 7B 16 bit x1 | b stopped | c stopped",  # 8.30 left: b waits, c may not overtake
+            24: "a transformers_peft 7B 16 bit x1 | b stopped | c stopped",  # 8.22 left: b waits, c may not overtake
             80: "a transformers_peft 7B 16 bit x1 | b turbomind own 16 bit x1 | c turbomind x 16 bit x1",  # 46.95
         },
     ),
@@ -330,12 +364,87 @@ def test_one_who_wants_16_bit_is_enough() -> None:
     assert shown(plan(wishes, gpu(24))) == "ab turbomind 1.5B 16 bit x1"
 
 
+# --- on a processor, by hand ------------------------------------------------------------------------------------------
+
+# 0.5B with an overhead of 0.5 GiB and at most 1 GiB kept of transcripts, and again of weights to decode with. Where the
+# processor computes in bfloat16: 0.92 + 0.5, KV 0.09 a context; the head packed 272,269,312 bytes, a copy 715,653,120.
+# Elsewhere in 32 bit: 1.84 + 0.5, KV 0.19; no head, a copy of all that an adapter can change 1,431,306,240.
+
+HEAD, COPY, PACKED_COPY = 272_269_312, 715_653_120, 201_277_440
+MIXED = [*roles("ab", SMALL), role("c", SMALL, "twin"), role("d", SMALL, "lora"), role("e", MIDDLE)]
+
+
 def test_without_a_gpu_all_stay_embedded() -> None:
-    machine = Machine(gpu=False, memory=8 * GIB, free=8 * GIB)
-    wishes = [*roles("ab", SMALL), role("c", SMALL, "twin"), role("d", SMALL, "lora"), role("e", MIDDLE)]
-    decided = plan(wishes, machine)
+    decided = plan(MIXED, cpu(8))  # 0.92 + 3 x 0.08 + 0.5 + 0.19 + 0.92 = 2.76; 2.88 + 0.5 + 0.22 = 3.59
     assert shown(decided) == "abcd transformers_peft 0.5B 16 bit x2 | e transformers_peft 1.5B 16 bit x1"
     assert all("no GPU" in row.reason for row in decided.rows)
+    assert [engine.decoding for engine in decided.engines] == [
+        HEAD + COPY,
+        0,
+    ]  # a second one is over 1 GiB; so is 1.5B's
+
+
+def test_without_bfloat16_units_it_takes_twice_as_much() -> None:
+    decided = plan(MIXED, cpu(8, half_units=False))  # 1.84 + 0.47 + 0.5 + 0.38 = 3.19; 5.75 + 0.5 + 0.44 = 6.69
+    first, second = decided.engines
+    assert (first.precision, first.state, second.state) == ("32 bit", "runs", "stopped")
+    assert first.weight_bytes == 2 * (988_065_536 + 3 * ADAPTER)
+    assert (first.cache, first.decoding) == (2 * 8192 * 24_576, GIB)
+
+
+def test_a_bare_base_in_32_bit_needs_no_copy() -> None:
+    (engine,) = plan(roles("ab", SMALL), cpu(8, half_units=False)).engines
+    assert engine.total == 2 * 988_065_536 + 512 * MIB + 8192 * 24_576
+
+
+def test_a_base_of_4_megabytes_stays_in_32_bit() -> None:
+    small, larger = (replace(SMALL, half=size) for size in (4_000_000, 4_000_002))
+    assert [plan([role("a", each)], cpu(8)).engines[0].precision for each in (small, larger)] == ["32 bit", "16 bit"]
+
+
+def test_what_is_kept_stays_within_the_setting() -> None:
+    (engine,) = plan(roles("ab", SMALL, rooms=tuple("123456789")), cpu(8, keeps=256 * MIB)).engines
+    assert engine.cache == engine.cache_most == 256 * MIB  # of 9 x 96 MiB
+    assert engine.decoding == 0  # 3 x the head and one copy are both more than 256 MiB
+
+
+def test_a_transcript_grows_by_doubling() -> None:
+    (engine,) = plan([role("a", SMALL, context=5000)], cpu(8)).engines
+    assert engine.cache == 8192 * 12_288
+
+
+def test_too_little_memory_makes_replies_slower() -> None:
+    least = 988_065_536 + 512 * MIB + 2 * 96 * MIB  # one context, and as much of weights: the engine has one bound
+    decided = plan([role("a", SMALL)], cpu((least + 256 * MIB) / GIB))
+    (engine,) = decided.engines
+    assert engine.cache == 96 * MIB
+    assert engine.decoding == 96 * MIB + 341 * 786_432  # 256 MiB are 341.3 blocks
+    assert "some replies are slower: 0.34 GiB of 0.92 GiB" in decided.rows[0].reason
+    assert plan([role("a", SMALL)], cpu((least - 1) / GIB)).rows[0].state == "refused"
+
+
+def test_proven_int4_is_for_replies_only() -> None:
+    weights = replace(SMALL, packs=True)
+    (engine,) = plan(roles("ab", weights, int4=True), cpu(8)).engines
+    assert (engine.packs, engine.precision) == (True, "16 bit, replies in int4")
+    assert (engine.weight_bytes, engine.decoding) == (988_065_536, HEAD + PACKED_COPY)
+    assert not plan(roles("ab", weights), cpu(8)).engines[0].packs
+
+
+@pytest.mark.parametrize(
+    ("machine", "packs", "others", "said"),
+    [
+        (cpu(8), False, True, "16 bit: no int4 of it has passed the gate for transformers_peft"),
+        (cpu(8), True, False, "16 bit: others who share it want that"),
+        (gpu(8), True, True, "16 bit: the embedded engine has int4 on a processor only"),
+    ],
+)
+def test_no_int4_on_the_embedded_engine_has_a_reason(machine: Machine, packs: bool, others: bool, said: str) -> None:
+    weights = replace(SMALL, packs=packs)
+    wishes = [role("a", weights, "alora", int4=True), role("b", weights, "alora", int4=others)]
+    decided = plan(wishes, machine)
+    assert said in decided.rows[0].reason
+    assert not decided.engines[0].packs
 
 
 def test_an_empty_table_plans_nothing() -> None:
@@ -367,7 +476,11 @@ def test_a_share_is_never_a_count_of_blocks(cache: int, free: int) -> None:
 
 KINDS: tuple[Kind, ...] = ("none", "lora", "alora", "twin", "own")
 NAMES = tuple(CONFIGS)
-BASES = {(name, proven): model(name, proven=proven) for name in NAMES for proven in ("", AWQ, GPTQ)}
+BASES = {
+    (name, proven): replace(model(name, proven=proven), packs=proven == GPTQ)
+    for name in NAMES
+    for proven in ("", AWQ, GPTQ)
+}
 
 
 @st.composite
@@ -393,7 +506,11 @@ def mixes(draw: st.DrawFn, fallback: bool = True) -> list[Wish]:
     return wishes
 
 
-memories = st.floats(0.5, 120).map(gpu)
+def machines(gibs: st.SearchStrategy[float]) -> st.SearchStrategy[Machine]:
+    return st.builds(lambda make, size: make(size), st.sampled_from((gpu, cpu, partial(cpu, half_units=False))), gibs)
+
+
+memories = machines(st.floats(0.5, 120))
 
 
 @settings(max_examples=150, deadline=None)
@@ -419,7 +536,7 @@ def test_every_role_has_one_row_with_a_reason(wishes: list[Wish], machine: Machi
     assert all(row.reason for row in decided.rows)
     assert all(row.role in decided.engines[row.at].roles for row in decided.rows if row.at is not None)
     assert decided == plan(wishes, machine)
-    assert [len(line) for line in table(decided)] == [11] * (len(wishes) + 1)
+    assert [len(line) for line in table(decided)] == [12] * (len(wishes) + 1)
     assert summary(decided)
 
 
@@ -433,9 +550,10 @@ def test_a_cache_holds_at_least_one_context(wishes: list[Wish], machine: Machine
 
 
 @settings(max_examples=300, deadline=None)
-@given(mixes(), st.floats(0.5, 120), st.floats(0, 60))
-def test_more_memory_stops_nobody(wishes: list[Wish], size: float, more: float) -> None:
-    before, after = plan(wishes, gpu(size)), plan(wishes, gpu(size + more))
+@given(mixes(), memories, st.floats(0, 60))
+def test_more_memory_stops_nobody(wishes: list[Wish], machine: Machine, more: float) -> None:
+    larger = machine.budget + int(more * GIB)
+    before, after = plan(wishes, machine), plan(wishes, replace(machine, memory=larger, free=larger))
     states = {row.role: row.state for row in after.rows}
     assert all(states[row.role] in ("runs", "stopped") for row in before.rows if row.state in ("runs", "stopped"))
     if could_all_speak(before):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.workshop.taught import make_moments, make_taught  # isort: skip  # it sets the number of threads
@@ -19,7 +20,7 @@ from finetune.dataset.role import RoleSpec
 from finetune.dialogue import Record
 from finetune.errors import WorkshopError
 from quantize.calibration.dialogue import of_records
-from quantize.calibration.drawing import Mix, calibration, load_rows, save_rows
+from quantize.calibration.drawing import Mix, calibration, save_rows
 from quantize.calibration.rows import read_texts
 from quantize.gate.figures import LONGEST, Figures, Said, is_broken, repeats
 from quantize.gate.judge import Judge
@@ -199,7 +200,8 @@ def test_same_seed_draws_the_same(base: Path) -> None:
 def test_rows_come_back_from_their_file(tmp_path: Path, base: Path) -> None:
     made = rows(base, "mixed")
     save_rows(tmp_path / "new" / "rows.npz", made)
-    assert load_rows(tmp_path / "new" / "rows.npz") == made
+    with np.load(tmp_path / "new" / "rows.npz") as arrays:
+        assert [part.tolist() for part in np.split(arrays["ids"], arrays["ends"][:-1])] == made
     with pytest.raises(WorkshopError, match="nothing to calibrate on"):
         save_rows(tmp_path / "none.npz", [])
 

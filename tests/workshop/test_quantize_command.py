@@ -107,7 +107,8 @@ def test_calibrations_are_compared_side_by_side(home: Path, tmp_path: Path, caps
     [
         (["alora"], r"roles/alora: .*activated LoRA.*quantize models/other"),
         (["mara"], r"roles/mara: .*no weights of its own.*quantize models/tiny"),
-        (["nobody"], "no role or base of this name"),
+        (["nobody"], r"no role or base of this name.*mara.*models/tiny"),
+        (["models/tiny", "--keep", "model.layers.99"], "--keep model.layers.99: no layer is called so"),
         (["../roles"], "no role or base of this name"),
         (["models/tiny", "--ids", "5"], "--ids: it is 5"),
         (["models/tiny", "--python", "gptq=/none/python"], "expected METHOD=FILE"),

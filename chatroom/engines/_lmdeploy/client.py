@@ -18,6 +18,8 @@ from chatroom.messages import Sampling
 
 HOTTEST = 2.0
 """Highest temperature that LMDeploy takes."""
+UNKNOWN_SESSION = 400
+"""Status of the answer to an abort of a turn that has ended."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ class LmdeployClient:
             raise self._http.fault("broke the answer off; look into its log", code="engine_lost")
 
     async def abort(self, session: int) -> bool:
-        """Ends a turn from outside; False where the server was started without that or does not know the turn."""
+        """Ends a turn from outside; False where it goes on, as on a server that was started without that."""
         return await self._abort({"session_id": session})
 
     async def abort_all(self) -> bool:
@@ -106,7 +108,8 @@ class LmdeployClient:
             # the answer to an abort is empty: what is no JSON is no fault here
             await self._asking.post_json("/abort_request", body, msgspec.Raw)
         except HttpFault as fault:
-            return fault.status == 0 and fault.code == "engine"
+            over = fault.status == UNKNOWN_SESSION  # its last words may still be on their way
+            return over or (fault.status == 0 and fault.code == "engine")
         except EngineError:
             return False
         return True

@@ -12,6 +12,7 @@ import shutil
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from chatroom.engines._lmdeploy.backend import Backend
@@ -22,11 +23,14 @@ from chatroom.engines._lmdeploy.local_base import LocalBase
 from chatroom.engines._lmdeploy.log import ServerLog
 from chatroom.engines._lmdeploy.process import ServerProcess
 from chatroom.engines._lmdeploy.server import Server
+from chatroom.engines._lmdeploy.turn import Turn
 from chatroom.engines.base import EngineOptions
 from chatroom.errors import EngineError
+from chatroom.messages import Sampling
 
 log = logging.getLogger("chatroom.engines.lmdeploy")
 
+FIRST_WORDS, ONE_TOKEN = "Hello.", Sampling(max_tokens=1)
 PORTS = 3
 """How often another port is taken, where another program was faster."""
 
@@ -54,21 +58,15 @@ async def launch(
         EngineError: The backend can't load it, there is not enough memory, or it does not start.
     """
     backend.check(base.config, options.base, options.quantization == "int4")
-    if shutil.which(options.command[0]) is None:
-        raise EngineError(
-            f"there is no command {options.command[0]!r}; set `lmdeploy` to the one of LMDeploy's own environment",
-            code="engine",
-        )
+    _check_command(options.command[0])
     share = await _share(base.weights + beside, options, free)
     for attempt in range(PORTS):
-        name = re.sub(r"[^\w.-]", "-", base.folder.name)[:40] + "-" + secrets.token_hex(4)
-        key = secrets.token_hex(24)
         asked = Launch(
             command=options.command,
             base=str(base.folder),
-            name=name,
+            name=f"{_plain(base.folder.name)}-{secrets.token_hex(4)}",
             port=_free_port(),
-            key=key,
+            key=secrets.token_hex(24),
             context=base.context,
             backend=backend.flag,
             adapters=adapters,
@@ -76,17 +74,22 @@ async def launch(
             dtype=options.dtype,
             flags=options.flags,
         )
-        file = Path(options.logs, f"{backend.flag}-{name[:-9]}.log") if options.logs else None
-        kept = ServerLog(file, secret=key, wanted=backend.title)
+        kept = ServerLog(_log_file(options, backend, base.folder), secret=asked.key, wanted=backend.title)
         try:
-            return await _started(asked, kept, limits)
+            return await _started(asked, kept, limits, base)
         except EngineError:
             if not kept.port_taken or attempt == PORTS - 1:
                 raise
     raise AssertionError("the last try returns or raises")
 
 
-async def _started(asked: Launch, kept: ServerLog, limits: Limits) -> Server:
+def _check_command(command: str) -> None:
+    if shutil.which(command) is None:
+        problem = f"there is no command {command!r}; set `lmdeploy` to the one of LMDeploy's own environment"
+        raise EngineError(problem, code="engine")
+
+
+async def _started(asked: Launch, kept: ServerLog, limits: Limits, base: LocalBase) -> Server:
     process = ServerProcess(command_line(asked), kept, grace=limits.grace)
     client = LmdeployClient(f"http://127.0.0.1:{asked.port}", key=asked.key, silence=limits.silence)
     server = Server(client, asked.name, process)
@@ -95,6 +98,7 @@ async def _started(asked: Launch, kept: ServerLog, limits: Limits) -> Server:
         async with asyncio.timeout(limits.start):
             await _until_ready(server, kept, limits, asked.base)
             _check_served(asked, await client.models())
+            await _check_speaks(server, kept, limits, base)
         return server
     except TimeoutError:
         await server.end()
@@ -130,6 +134,22 @@ def _check_served(asked: Launch, names: list[str]) -> None:
         raise EngineError(f"LMDeploy loads no adapters on this engine: {', '.join(missing)[:300]}", code="bad_base")
 
 
+async def _check_speaks(server: Server, kept: ServerLog, limits: Limits, base: LocalBase) -> None:
+    """Lets it compute one token: a server may be healthy and fail at every turn."""
+    assert server.process
+    turn = Turn(server, base, base.template.line_ids(FIRST_WORDS), ONE_TOKEN)
+    try:
+        async for _ in turn.pieces():
+            pass
+    except EngineError:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(server.process.ended.wait(), 1)
+        _check_log(server.process, kept)  # its log may know the reason
+        raise
+    finally:
+        await turn.settle(limits.settle)
+
+
 def _check_log(process: ServerProcess, kept: ServerLog) -> None:
     if kept.fell_back:
         raise EngineError(
@@ -148,6 +168,18 @@ async def _share(weights: int, options: EngineOptions, free: Free) -> float:
     if left is None:
         raise EngineError("the driver does not say how much GPU memory is free; is there a GPU?", code="engine")
     return cache_share(options.cache_bytes, left, weights)
+
+
+def _log_file(options: EngineOptions, backend: Backend, folder: Path) -> Path | None:
+    """A file of its own for each folder, whatever it is called: those of roles have one name."""
+    if not options.logs:
+        return None
+    digest = sha256(str(folder).encode()).hexdigest()[:6]
+    return Path(options.logs, f"{backend.flag}-{_plain(folder.parent.name)}-{_plain(folder.name)}-{digest}.log")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]", "-", name)[:40]
 
 
 def _free_port() -> int:

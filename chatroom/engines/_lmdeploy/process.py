@@ -5,14 +5,14 @@ Invariant: after `end`, after its own crash and after ours, no process of its gr
 
 import asyncio
 import os
-import re
 import signal
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from chatroom.engines._lmdeploy.log import ServerLog
+from chatroom.engines._log_lines import log_lines
 from chatroom.errors import EngineError
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -99,7 +99,7 @@ class ServerProcess:
         self.ended.set()
 
     async def _read(self, stderr: asyncio.StreamReader) -> None:
-        async for line in _lines(stderr):
+        async for line in log_lines(stderr):
             self._log.add(line)
 
     def _kill(self) -> None:
@@ -118,17 +118,3 @@ def _environment() -> dict[str, str]:
     """Ours without our own settings: a token of the rooms is none of LMDeploy's business."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHATROOM_")}
     return {**kept, "PYTHONUNBUFFERED": "1"}
-
-
-async def _lines(stream: asyncio.StreamReader) -> AsyncGenerator[str, None]:
-    """Lines of a log, however long; progress bars write carriage returns instead of ends."""
-    rest = b""
-    while chunk := await stream.read(1 << 16):
-        *whole, rest = re.split(rb"[\r\n]+", rest + chunk)
-        if len(rest) > 1 << 16:
-            whole, rest = [*whole, rest], b""
-        for line in whole:
-            if line.strip():
-                yield line.decode("utf-8", "replace").strip()
-    if rest.strip():
-        yield rest.decode("utf-8", "replace").strip()

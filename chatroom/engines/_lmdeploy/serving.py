@@ -6,7 +6,6 @@ an adapter; which adapters there are is not known here. Imports no torch until a
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -17,15 +16,13 @@ from chatroom.engines._lmdeploy.limits import Limits
 from chatroom.engines._lmdeploy.local_base import LocalBase, load_base
 from chatroom.engines._lmdeploy.server import Server
 from chatroom.engines._lmdeploy.supervisor import Opening, Supervisor
-from chatroom.engines._lmdeploy.turn import Told, Turn
+from chatroom.engines._lmdeploy.turn import Turn
 from chatroom.engines.base import EngineOptions, Facts, ToldUsage, unheard
 from chatroom.errors import EngineError
 from chatroom.messages import Prompt, Sampling, Usage
 
 log = logging.getLogger("chatroom.engines.lmdeploy")
 
-REMEMBERED = 256
-"""How many turns' usage is kept."""
 UNMEASURED = "--disable-m"
 """With its metrics off (the flag may be shortened), LMDeploy says of every prompt that nothing was cached."""
 AT_ONCE = 64
@@ -39,12 +36,10 @@ class Serving:
         opening: Starts a server for the base.
 
     Attributes:
-        told: What the latest turns took, the newest last.
         idle: Set while no turn runs.
     """
 
     def __init__(self, options: EngineOptions, limits: Limits, opening: Opening) -> None:
-        self.told: deque[Told] = deque(maxlen=REMEMBERED)
         self.idle = asyncio.Event()
         self.idle.set()
         self._options, self._limits = options, limits
@@ -54,6 +49,11 @@ class Serving:
         self._base: LocalBase | None = None
         self._turns = self._closes = 0
         self._endings: set[asyncio.Task[None]] = set()
+
+    @property
+    def up(self) -> bool:
+        """Whether the server runs."""
+        return self._supervisor.is_up
 
     async def start(self, *, anew: bool = False) -> Facts:
         """Sees to it that the server runs; with `anew`, one that runs is ended first, and its turns with it."""
@@ -83,7 +83,7 @@ class Serving:
 
         Args:
             model: What is asked; "" is the base.
-            told: Hears what the prompt cost, if the server said it before the reply was left.
+            told: Hears what the prompt cost; also of a reply that is left early, if the server says it at once.
         """
         server, base = self.running()
         ids = base.prompt_ids(prompt)
@@ -98,10 +98,10 @@ class Serving:
         except EngineError as error:
             raise await self._supervisor.explained(server, error) from None
         finally:
+            self._end()
+            await self._settled(server, turn)
             if self._measures and turn.usage is not None and turn.usage.cached is not None:
                 told(Usage(prompt=turn.usage.prompt, cached=turn.usage.cached))
-            self._end()
-            self._soon(self._ended(server, turn, prompt.view))
 
     async def read(self, prompt: Prompt, model: str = "") -> None:
         """Lets the server read the transcript, so that the next turn finds it in the cache; never beside a turn."""
@@ -153,17 +153,17 @@ class Serving:
         if not self._turns:
             self.idle.set()
 
-    async def _ended(self, server: Server, turn: Turn, view: str) -> None:
-        """Ends a turn on the server, remembers what it took, and doubts a server that fell silent in it."""
-        silent = not turn.over and turn.silence() >= self._limits.doubt
-        await turn.settle(self._limits.settle)
-        if turn.usage is not None:
-            self.told.append(Told(view=view, usage=turn.usage))
-            log.debug("%s: %s of %d prompt ids were cached", view, turn.usage.cached, turn.usage.prompt)
-        if silent:
-            await self._supervisor.doubt(server)
-        else:
+    async def _settled(self, server: Server, turn: Turn) -> None:
+        """Ends a turn on the server; one that fell silent in it is not waited for, but doubted."""
+        if turn.over or turn.silence() < self._limits.doubt:
             self._supervisor.was_heard()
+            await turn.settle(self._limits.settle)
+        else:
+            self._soon(self._doubted(server, turn))
+
+    async def _doubted(self, server: Server, turn: Turn) -> None:
+        await turn.settle(self._limits.settle)
+        await self._supervisor.doubt(server)
 
     def _soon(self, ending: Coroutine[Any, Any, None]) -> None:
         """Lets something go on after a turn was closed; `close` waits for it."""

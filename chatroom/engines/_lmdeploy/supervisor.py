@@ -43,6 +43,11 @@ class Supervisor:
         lost, self._server = self._server, None
         self._server = await self._opened(base, lost)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the server runs."""
+        return self._server is not None and not self._server.lost
+
     def running(self) -> Server:
         """The server, to be asked.
 

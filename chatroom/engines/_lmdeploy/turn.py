@@ -8,8 +8,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
-
-import msgspec
+from itertools import takewhile
 
 from chatroom.engines._detokenizer import Detokenizer
 from chatroom.engines._lmdeploy.frames import Frame, Usage
@@ -20,13 +19,6 @@ from chatroom.messages import Sampling
 
 FIRST_SESSION = 1 << 32
 """LMDeploy counts its own sessions from 0, and refuses an id that one of them has."""
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What a turn of a view took."""
-
-    view: str
-    usage: Usage
 
 
 class Turn:
@@ -62,15 +54,13 @@ class Turn:
         text = Detokenizer(self._base.tokenizer, self._ids)
         async for frame in self._frames:
             self._note(frame)
-            for id_ in frame.ids:
-                if id_ in self._base.stop_ids:
-                    break
+            said = list(takewhile(lambda id_: id_ not in self._base.stop_ids, frame.ids))
+            for id_ in said:
                 if piece := text.add(id_):
                     yield piece
-            else:
-                _check_finish(frame)
-                continue
-            break
+            if len(said) < len(frame.ids):
+                break
+            _check_finish(frame)
         else:
             self.over = True
             self._check_ids()
@@ -88,7 +78,7 @@ class Turn:
         self.over = True
 
     async def settle(self, seconds: float) -> None:
-        """Ends a turn that was left: hears its last words if the server has any, and closes the connection."""
+        """Ends a turn that was left: hears its last words, for they say what it took, and closes the connection."""
         try:
             with suppress(EngineError, TimeoutError):
                 async with asyncio.timeout(seconds):

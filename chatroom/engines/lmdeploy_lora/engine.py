@@ -9,7 +9,6 @@ import asyncio
 import secrets
 import shutil
 import tempfile
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
@@ -22,7 +21,6 @@ from chatroom.engines._lmdeploy.limits import Limits
 from chatroom.engines._lmdeploy.local_base import LocalBase
 from chatroom.engines._lmdeploy.server import Server
 from chatroom.engines._lmdeploy.serving import Serving
-from chatroom.engines._lmdeploy.turn import Told
 from chatroom.engines.base import EngineOptions, Facts, ToldUsage, unheard
 from chatroom.engines.lmdeploy_lora.checks import check_asked
 from chatroom.engines.lmdeploy_lora.roster import MOST, Roster
@@ -40,14 +38,10 @@ class Engine:
     Args:
         limits: How long what may take.
         free: Says how much GPU memory is free.
-
-    Attributes:
-        told: What the latest turns took, the newest last.
     """
 
     supports_adapters: ClassVar[bool] = True
     can_score: ClassVar[bool] = False
-    tells_usage: ClassVar[bool] = True
 
     def __init__(self, options: EngineOptions, *, limits: Limits = LIMITS, free: Free = free_gpu_bytes) -> None:
         self._options, self._limits, self._free = options, limits, free
@@ -56,7 +50,10 @@ class Engine:
         self._roster = Roster(copies, options.adapters)
         self._serving = Serving(options, limits, self._open)
         self._joining: asyncio.Task[None] | None = None
-        self.told: deque[Told] = self._serving.told
+
+    @property
+    def up(self) -> bool:
+        return self._serving.up
 
     async def start(self) -> Facts:
         return await self._serving.start()

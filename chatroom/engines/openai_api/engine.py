@@ -29,7 +29,6 @@ class Engine:
 
     supports_adapters: ClassVar[bool] = False
     can_score: ClassVar[bool] = False
-    tells_usage: ClassVar[bool] = True
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options

@@ -9,7 +9,6 @@ no adapter acts, the base computes in modules of its own, with the same tensors 
 
 import copy
 import functools
-import json
 import logging
 import warnings
 from pathlib import Path
@@ -17,19 +16,18 @@ from typing import Any
 
 import msgspec
 import torch
-from peft import LoraConfig, PeftModelForCausalLM, set_peft_model_state_dict
+from peft import PeftModelForCausalLM, set_peft_model_state_dict
 from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
 
+from chatroom.engines.transformers_peft.adapter_config import WEIGHTS, first_line, read_config, unusable
 from chatroom.engines.transformers_peft.decode_weights import Changes
 from chatroom.engines.transformers_peft.sharing import sharing_copy
 from chatroom.errors import EngineError
 from chatroom.messages import Adapter
 
 log = logging.getLogger(__name__)
-
-WEIGHTS = "adapter_model.safetensors"
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +65,7 @@ class Adapters:
         """
         if adapter.fingerprint in self._loaded:
             return []
-        config = _read_config(adapter)
+        config = read_config(adapter)
         self._made += 1
         whole = f"role{self._made}"
         loaded = Loaded(path=adapter.path, whole=whole, part=f"{whole}part" if adapter.invocation else "")
@@ -75,7 +73,7 @@ class Adapters:
             self._add_both(loaded, config)
         except Exception as error:  # PEFT and safetensors raise what they like
             self._remove(loaded)
-            raise _unusable(adapter.path, f"it doesn't fit this base: {_first_line(error)}") from error
+            raise unusable(adapter.path, f"it doesn't fit this base: {first_line(error)}") from error
         replaced = [print_ for print_, other in self._loaded.items() if other.path == adapter.path]
         self._loaded[adapter.fingerprint] = loaded
         for fingerprint in replaced:
@@ -185,47 +183,3 @@ def _product(layer: Any, name: str) -> torch.Tensor:
     """What it adds to the layer's weight, float32 (N, K)."""
     added: torch.Tensor = layer.lora_B[name].weight.float() @ layer.lora_A[name].weight.float() * layer.scaling[name]
     return added
-
-
-def _read_config(adapter: Adapter) -> Any:
-    """Reads adapter_config.json and checks that it is a LoRA that leaves the base as it is."""
-    folder = Path(adapter.path)
-    for name in ("adapter_config.json", WEIGHTS):
-        if not (folder / name).is_file():
-            raise _unusable(adapter.path, f"it has no {name}")
-    try:
-        kind = json.loads((folder / "adapter_config.json").read_text("utf-8")).get("peft_type")
-        if kind != "LORA":
-            raise _unusable(adapter.path, f"it is no LoRA but {kind}")
-        config = LoraConfig.from_pretrained(str(folder))
-    except EngineError:
-        raise
-    except Exception as error:
-        raise _unusable(adapter.path, f"adapter_config.json can't be read: {_first_line(error)}") from error
-    if config.bias != "none":
-        raise _unusable(adapter.path, f"it changes the base's biases (bias = {config.bias!r})")
-    _check_invocation(adapter, config)
-    config.inference_mode = True
-    return config
-
-
-def _check_invocation(adapter: Adapter, config: Any) -> None:
-    named = tuple(config.alora_invocation_tokens or ())
-    if named != adapter.invocation:
-        raise _unusable(
-            adapter.path,
-            f"the role gives the invocation {list(adapter.invocation)}, adapter_config.json {list(named)}",
-        )
-    if named and config.modules_to_save:
-        raise _unusable(adapter.path, "an aLoRA can't replace whole modules (modules_to_save)")
-
-
-def _unusable(path: str, problem: str) -> EngineError:
-    return EngineError(
-        f"the adapter {path} can't be used: {problem}; save it with PEFT's save_pretrained, trained on this base",
-        code="no_adapter",
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

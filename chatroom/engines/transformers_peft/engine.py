@@ -23,7 +23,6 @@ class Engine:
 
     supports_adapters: ClassVar[bool] = True
     can_score: ClassVar[bool] = True
-    tells_usage: ClassVar[bool] = True
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
@@ -31,6 +30,10 @@ class Engine:
         self._worker: WorkerProcess | None = None
         self._facts = Facts(context=options.context)
         self._counts: OrderedDict[str, int] = OrderedDict()
+
+    @property
+    def up(self) -> bool:
+        return self._worker is not None and not self._worker.lost
 
     async def start(self) -> Facts:
         async with self._starting:

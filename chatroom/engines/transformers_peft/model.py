@@ -45,12 +45,12 @@ class Model:
         self, base: Any, tokenizer: Any, *, ours: bool, context: int, memory: int = 0, int4: bool = False
     ) -> None:
         self.tokenizer, self.adapters = tokenizer, Adapters(base)
-        self._weights: DecodeWeights | None = None
-        if base.device.type == "cpu":
-            self._weights = DecodeWeights(decoder_of(self.adapters.bare, context), memory=memory, int4=int4)
         self.template = ChatTemplate(tokenizer, ours=ours)
         self.config = base.config.get_text_config(decoder=True)
         self.context = min(context, getattr(self.config, "max_position_embeddings", None) or context)
+        self._weights: DecodeWeights | None = None
+        if base.device.type == "cpu":
+            self._weights = DecodeWeights(decoder_of(self.adapters.bare, self.context), memory=memory, int4=int4)
         self.device, self.dtype = base.device, base.dtype
         self.stop_ids = self.template.stop_ids | _generation_stops(base)
         self.line_ends = self.stop_ids | frozenset(self.template.line_ids(""))
@@ -140,33 +140,35 @@ def load_model(options: EngineOptions) -> Model:
     try:
         if options.threads:
             torch.set_num_threads(options.threads)
-        folder = base_folder(options.base, weights=True)
-        ours = is_ours(folder, options.base)
-        device = _device(options.device)
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        log.info("reading the weights of %s", options.base)
-        base = AutoModelForCausalLM.from_pretrained(
-            folder,
-            config=config,
-            dtype=_dtype(options.dtype, folder, device),
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
-        return Model(
-            base.to(device).eval(),
-            tokenizer,
-            ours=ours,
-            context=options.context,
-            memory=options.memory,
-            int4=options.quantization == "int4",
-        )
+        return _loaded(base_folder(options.base, weights=True), options)
     except EngineError:
         raise
     except Exception as error:  # transformers raises what it likes
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise EngineError(f"the base {options.base} can't be loaded: {reason[:300]}", code="bad_base") from error
+
+
+def _loaded(folder: Path, options: EngineOptions) -> Model:
+    ours, device = is_ours(folder, options.base), _device(options.device)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    log.info("reading the weights of %s", options.base)
+    base = AutoModelForCausalLM.from_pretrained(
+        folder,
+        config=config,
+        dtype=_dtype(options.dtype, folder, device),
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    return Model(
+        base.to(device).eval(),
+        tokenizer,
+        ours=ours,
+        context=options.context,
+        memory=options.memory,
+        int4=options.quantization == "int4",
+    )
 
 
 def _device(wanted: str) -> str:

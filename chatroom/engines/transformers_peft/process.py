@@ -8,16 +8,16 @@ import asyncio
 import itertools
 import logging
 import os
-import re
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import chatroom
+from chatroom.engines._log_lines import log_lines
 from chatroom.engines.base import EngineOptions, Facts
 from chatroom.engines.transformers_peft.messages import (
     HEADER,
@@ -143,7 +143,7 @@ class WorkerProcess:
             queue.put_nowait(None)
 
     async def _read_log(self, stderr: asyncio.StreamReader) -> None:
-        async for line in _lines(stderr):
+        async for line in log_lines(stderr):
             log.info("%s", line)
             self._last_lines.append(line)
 
@@ -188,15 +188,3 @@ def _environment(threads: int) -> dict[str, str]:
     if threads:
         environment["OMP_NUM_THREADS"] = str(threads)
     return environment
-
-
-async def _lines(stream: asyncio.StreamReader) -> AsyncGenerator[str, None]:
-    """Lines of a log, however long; progress bars write carriage returns instead of ends."""
-    rest = b""
-    while chunk := await stream.read(1 << 16):
-        *whole, rest = re.split(rb"[\r\n]+", rest + chunk)
-        for line in whole:
-            if line.strip():
-                yield line.decode("utf-8", "replace").strip()
-    if rest.strip():
-        yield rest.decode("utf-8", "replace").strip()

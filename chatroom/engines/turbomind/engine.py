@@ -1,6 +1,5 @@
 """The engine as the room sees it: a base on TurboMind. An adapter is refused, for TurboMind would ignore it."""
 
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -11,7 +10,6 @@ from chatroom.engines._lmdeploy.gpu_memory import free_gpu_bytes
 from chatroom.engines._lmdeploy.launching import Free, launch
 from chatroom.engines._lmdeploy.limits import Limits
 from chatroom.engines._lmdeploy.serving import Serving
-from chatroom.engines._lmdeploy.turn import Told
 from chatroom.engines.base import EngineOptions, Facts, ToldUsage, unheard
 from chatroom.engines.turbomind.checks import check_asked, refuse_adapter
 from chatroom.errors import EngineError
@@ -27,19 +25,18 @@ class Engine:
     Args:
         limits: How long what may take.
         free: Says how much GPU memory is free.
-
-    Attributes:
-        told: What the latest turns took, the newest last.
     """
 
     supports_adapters: ClassVar[bool] = False
     can_score: ClassVar[bool] = False
-    tells_usage: ClassVar[bool] = True
 
     def __init__(self, options: EngineOptions, *, limits: Limits = LIMITS, free: Free = free_gpu_bytes) -> None:
         opening = partial(launch, TURBOMIND, options=options, limits=limits, free=free)
         self._serving = Serving(options, limits, opening)
-        self.told: deque[Told] = self._serving.told
+
+    @property
+    def up(self) -> bool:
+        return self._serving.up
 
     async def start(self) -> Facts:
         return await self._serving.start()
