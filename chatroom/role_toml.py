@@ -56,7 +56,7 @@ class SamplingTable(msgspec.Struct, frozen=True, kw_only=True):
     repetition_penalty: Annotated[float, Meta(ge=0.5, le=2)] = _DRAWN.repetition_penalty
     """Above 1 it repeats itself less."""
     lean: Annotated[float, Meta(ge=0, le=1)] = _DRAWN.lean
-    """Share of a word's chance that goes to what the examples from lines.jsonl say next: 0.9 for a base so small that
+    """Share of a word's chance that goes to what the examples from lines.jsonl say next: 0.95 for a base so small that
     it can't choose by itself, 0 for all others. Only the embedded engine does so."""
     max_tokens: Annotated[int, Meta(ge=1, le=4096)] = _DRAWN.max_tokens
     """Longest reply."""
