@@ -7,6 +7,7 @@ The `[adapters]` table names the roles; what it says beside them is a recipe. It
 
 import argparse
 import random
+import shutil
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from finetune.dataset.files import About, write_dataset
 from finetune.dataset.moment import Moment
 from finetune.dialogue import Scene
 from finetune.training.kinds import Kind
-from finetune.training.plan import Plan, write_plan
+from finetune.training.plan import Plan, is_same, read_plan, write_plan
 from finetune.training.recipe import Recipe
 from finetune.training.report import gained
 from finetune.training.run import train
@@ -79,7 +80,7 @@ def write_lessons(folder: Path, recipe: AdapterRecipe, table: Table, frames: lis
 
 
 def prepared(role: RoleData, recipe: AdapterRecipe, file: Path, kind: Kind) -> Path:
-    """Writes run.json of a role; gives the run's folder."""
+    """Writes run.json of a role; gives the run's folder. What another plan, or another base, left there goes."""
     work = recipe.work / role.id
     plan = Plan(
         role=role.id,
@@ -92,7 +93,10 @@ def prepared(role: RoleData, recipe: AdapterRecipe, file: Path, kind: Kind) -> P
         recipe_file=file.as_posix(),
         minutes=recipe.minutes,
     )
-    write_plan(work / kind, plan.stamped())
+    stamped = plan.stamped()
+    if (work / kind).is_dir() and not is_same(read_plan(work / kind), stamped):
+        shutil.rmtree(work / kind)
+    write_plan(work / kind, stamped)
     return work / kind
 
 
