@@ -7,10 +7,11 @@ names, and of a room's memory the lines that it heard. Knows no sockets, no engi
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from msgspec.structs import replace
 
 from chatroom.librarian.asking import Ask, Found, Line, Reader, Setup, Span
-from chatroom.librarian.choosing import answered, best_first
+from chatroom.librarian.choosing import answered, best_first, joined
 from chatroom.librarian.line_vectors import LineVectors
 from chatroom.messages import Example, Passage, Recalled
 from chatroom.names import name_key
@@ -19,16 +20,19 @@ from knowledge.documents import Audience, Hit, heading
 from knowledge.holdings import Holdings
 from knowledge.indexing.build import Summary, build
 from knowledge.indexing.index import Index
+from knowledge.language.terms import terms
 from knowledge.remembering.memory import Remembered
 from knowledge.remembering.remembered import SOURCE
 from knowledge.searching.part import Part
 from knowledge.searching.query import Line as Spoken
 from knowledge.searching.query import Query, query_of
 from knowledge.searching.search import search, vector_of
-from knowledge.shelf import Shelf
+from knowledge.shelf import Shelf, Vectors
 
-CHOICE = 24
-"""Exchanges that are looked at more closely."""
+FOUND, CHOICE = 100, 24
+"""Exchanges that are found, and those of them that are looked at more closely."""
+ENOUGH = 2
+"""Telling words by which a line can be answered without the lines before it."""
 USER = "{{user}}"
 """In lines.jsonl, as on character cards: whoever is answered."""
 
@@ -94,23 +98,28 @@ class Desk:
             yield from map(_passage, search(there, query, embedder, limit=limit, allowed=allowed, reranker=reranker))
 
     def _examples(self, reader: Reader, lines: Sequence[Spoken], passages: Sequence[Passage]) -> Iterator[Example]:
-        if reader.examples and (index := self._index(reader.mark, self._exchanges(reader))):
-            asker, query = lines[-1].name if lines else "", query_of(lines, reader.called)
-            # what is meant counts: short lines share many words by chance; without an embedder words must do
-            hits = search([index], query, self._holdings.embedder, limit=CHOICE, raw=True, mode="dense")
+        if lines and reader.examples and (index := self._index(reader.mark, self._exchanges(reader))):
             best: dict[str, str] = {}
-            for hit in self._best_first(index, hits, query, passages):
+            for hit in self._best_first(index, _questions(reader, lines), passages):
                 best.setdefault(hit.passage.text, answered(hit))  # some replies stand there twice
+            asker = lines[-1].name
             for text, before in list(best.items())[: reader.examples]:
                 yield Example(before=before.replace(USER, asker), text=text.replace(USER, asker))
 
-    def _best_first(self, index: Index, hits: Sequence[Hit], query: Query, passages: Sequence[Passage]) -> list[Hit]:
-        told = [f"{passage.title} {passage.text}" for passage in passages]
-        embedder, vectors = self._holdings.embedder, None
-        if embedder is not None and (vector := vector_of(query, embedder)) is not None:
-            self._lines = self._lines or LineVectors(embedder)
-            vectors = vector, self._lines.of([answered(hit) for hit in hits])
-        return best_first(hits, query.text, told, index.rarity, vectors)
+    def _best_first(self, index: Index, asked: Sequence[Query], passages: Sequence[Passage]) -> list[Hit]:
+        embedder = self._holdings.embedder
+        # what is meant counts: short lines share many words by chance; without an embedder words must do
+        found = [search([index], query, embedder, limit=FOUND, raw=True, mode="dense") for query in asked]
+        hits, told = joined(found, CHOICE), [f"{passage.title} {passage.text}" for passage in passages]
+        return best_first(hits, [query.text for query in asked], told, index.rarity, self._vectors(asked, hits))
+
+    def _vectors(self, asked: Sequence[Query], hits: Sequence[Hit]) -> tuple[Vectors, Vectors] | None:
+        """Of what is asked, and of the lines that exchanges answer; None where words must do."""
+        if (embedder := self._holdings.embedder) is None or not hits:
+            return None
+        vectors = [vector for query in asked if (vector := vector_of(query, embedder)) is not None]
+        self._lines = self._lines or LineVectors(embedder)
+        return (np.stack(vectors), self._lines.of([answered(hit) for hit in hits])) if vectors else None
 
     def _index(self, mark: str, collection: Collection) -> Index | None:
         """The index of what the documents hold now; which one that is, is looked up once for each state of them."""
@@ -133,6 +142,14 @@ class Desk:
 
     def _exchanges(self, reader: Reader) -> Collection:
         return exchanges(self._home, reader.folder)
+
+
+def _questions(reader: Reader, lines: Sequence[Spoken]) -> list[Query]:
+    """What an example should answer: the last line, and where that says little, also what it leans on. What the role
+    itself has just said is left out, or that would be found."""
+    alone = query_of(lines[-1:], reader.called)
+    whole = query_of([line for line in lines if line.name != reader.name], reader.called)
+    return [alone] if whole.text == alone.text or len(set(terms(alone.text))) >= ENOUGH else [whole, alone]
 
 
 def _remembered(line: Line) -> Remembered:

@@ -45,13 +45,20 @@ def records(table: Table, role: RoleData) -> Iterator[Record]:
 
 
 def with_user(record: Record, table: Table) -> Record:
-    """The record with `{{user}}` for the guest who is answered: the next one has another name."""
+    """The record with `{{user}}` for whoever is answered, guest or role: the next one has another name."""
     name = record.context[-1].name
-    if name in table.names:
-        return record
-    named = {name: USER}
-    context = [Line(name=line.name, text=with_names(line.text, named)) for line in record.context]
+    named = dict.fromkeys(next((_vocatives(role) for role in table.roles if role.name == name), [name]), USER)
+    context = record.context if name in table.names else [_renamed(line, named) for line in record.context]
     return Record(context=context, reply=with_names(record.reply, named))
+
+
+def _vocatives(role: RoleData) -> list[str]:
+    """What one calls a role to its face."""
+    return [each for each in role.called if not each.startswith("the ")]
+
+
+def _renamed(line: Line, named: dict[str, str]) -> Line:
+    return Line(name=line.name, text=with_names(line.text, named))
 
 
 def write_lines(table: Table, role: RoleData) -> int:
