@@ -109,8 +109,9 @@ def test_question_gets_the_models_prompt(chinese: Path) -> None:
     embedder = open_embedder(str(chinese))
     assert embedder is not None
     stored, prompted = embedder.encode(["谁在塔上", "query: 谁在塔上"])
-    assert np.allclose(embedder.encode_query("谁在塔上"), prompted, atol=1e-5)
-    assert not np.allclose(stored, prompted, atol=1e-2)
+    question = embedder.encode_query("谁在塔上")
+    assert question @ prompted > 0.999  # stored texts may be in bfloat16
+    assert question @ stored < 0.99
 
 
 def test_identity_is_that_of_the_loaded_model(minilm: Embedder, chinese: Path) -> None:
