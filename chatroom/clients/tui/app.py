@@ -4,6 +4,8 @@ What is shown follows from the transcript; what is typed goes to the connection.
 a frame means. Nothing here waits for the network but workers, so a stuck server can't freeze the screen.
 """
 
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
@@ -31,6 +33,16 @@ from chatroom.frames import Error, Ok, Welcome
 
 NARROW = 70
 """Columns below which the roster gives its place to the talk."""
+HANG_UP_SECONDS = 2.0
+"""How often it is looked whether the terminal is still there; Textual would read from a dead one for ever."""
+
+
+def has_terminal() -> bool:
+    """Whether somebody's terminal is at the other end of the standard input."""
+    try:
+        return sys.__stdin__ is not None and os.isatty(sys.__stdin__.fileno())
+    except (OSError, ValueError):
+        return False
 
 
 class ChatApp(App[None]):
@@ -83,6 +95,8 @@ class ChatApp(App[None]):
         self._unread.display = False
         self._composer.focus()
         self.run_worker(self._listen(), exit_on_error=True)
+        if has_terminal():
+            self.set_interval(HANG_UP_SECONDS, lambda: None if has_terminal() else self.exit())
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width < NARROW, "narrow")
